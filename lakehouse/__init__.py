@@ -1,0 +1,1 @@
+"""The way of the data: signed webhooks to marts, one package a layer."""

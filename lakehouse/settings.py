@@ -1,0 +1,245 @@
+"""One frozen `Settings` for everything: ports, endpoints, credentials, folders.
+
+A value comes from, in this order: the environment (`LAKEHOUSE_<NAME>`), the stack's generated
+`secrets.env` (git-ignored, mode 0600), the default here. Importing this module opens no connection
+and reads no file; `load_settings()` does.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+HOME = PROJECT_ROOT / ".lakehouse"
+ENV_PREFIX = "LAKEHOUSE_"
+
+SEED_PORTS: dict[str, int] = {
+    "ingestion_port": 8090,
+    "catalog_port": 8181,
+    "flink_port": 8083,
+    "flink_gateway_port": 8087,
+    "flink_rpc_port": 6123,
+    "flink_blob_port": 6124,
+    "flink_taskmanager_rpc_port": 6125,
+    "flink_taskmanager_data_port": 6126,
+    "zookeeper_port": 2181,
+    "spark_ui_port": 8084,
+    "spark_master_port": 7077,
+    "spark_worker_port": 7078,
+    "spark_worker_ui_port": 8089,
+    "spark_connect_port": 15002,
+    "spark_connect_ui_port": 4040,
+    "trino_port": 8085,
+    "airflow_port": 8086,
+    "airflow_log_port": 8793,
+    "s3_port": 9000,
+    "s3_console_port": 9001,
+    "s3_master_port": 9333,
+    "s3_volume_port": 9340,
+    "s3_filer_port": 9350,
+    "kafka_port": 9092,
+    "kafka_controller_port": 9093,
+    "clickhouse_port": 8123,
+    "postgres_port": 5432,
+    "jupyter_port": 8888,
+}
+"""Default port of each service; `port_offset` is added to every one that is not set by itself."""
+
+
+class Settings(BaseSettings):
+    """Everything a process of this project may need to know, checked once and never changed after.
+
+    Raises `pydantic.ValidationError` on an unknown name in `secrets.env`, a wrong type, a missing secret.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    # -- where things are ---------------------------------------------------------------------------
+    home: Path = Field(HOME, description="installed tools: environments, jars, Trino, its Java")
+    data_dir: Path = Field(HOME / "stack", description="one stack's state: data, conf, logs, runs, secrets")
+    stack_name: str = Field("default", description="shown in status and process titles")
+    host: str = Field("127.0.0.1", description="where native services listen; never beyond loopback")
+
+    # -- ports (each a setting; the offset moves all that are not set) --------------------------------
+    port_offset: int = Field(0, ge=0, le=20_000)
+    ingestion_port: int
+    catalog_port: int
+    flink_port: int
+    flink_gateway_port: int
+    flink_rpc_port: int
+    flink_blob_port: int
+    flink_taskmanager_rpc_port: int
+    flink_taskmanager_data_port: int
+    zookeeper_port: int
+    spark_ui_port: int
+    spark_master_port: int
+    spark_worker_port: int
+    spark_worker_ui_port: int
+    spark_connect_port: int
+    spark_connect_ui_port: int
+    trino_port: int
+    airflow_port: int
+    airflow_log_port: int
+    s3_port: int
+    s3_console_port: int
+    s3_master_port: int
+    s3_volume_port: int
+    s3_filer_port: int
+    kafka_port: int
+    kafka_controller_port: int
+    clickhouse_port: int
+    postgres_port: int
+    jupyter_port: int
+
+    # -- endpoints (default: the native services above; set them to reach managed ones) ----------------
+    catalog_uri: str
+    s3_endpoint: str
+    s3_region: str = "us-east-1"
+    warehouse: str = "s3://warehouse/"
+    kafka_bootstrap: str
+    flink_rest_url: str
+    flink_gateway_url: str
+    spark_remote: str
+    trino_url: str
+    clickhouse_url: str
+    airflow_url: str
+    ingestion_url: str
+    public_base_url: str = Field(description="what senders see as this server's origin; part of HubSpot's signature")
+
+    # -- credentials ------------------------------------------------------------------------------------
+    postgres_user: str = "lakehouse"
+    postgres_password: SecretStr
+    s3_access_key: SecretStr
+    s3_secret_key: SecretStr
+    s3_signing_key: SecretStr = Field(description="closes the object store's filer and master to clients without it")
+    catalog_client_id: str = "lakehouse"
+    catalog_client_secret: SecretStr
+    clickhouse_user: str = "lakehouse"
+    clickhouse_password: SecretStr
+    airflow_user: str = "admin"
+    airflow_password: SecretStr
+    airflow_secret_key: SecretStr
+    airflow_jwt_secret: SecretStr
+    supervisor_password: SecretStr
+    jupyter_token: SecretStr
+    shopify_webhook_secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    stripe_webhook_secrets: tuple[SecretStr, ...] = Field(min_length=1)
+    hubspot_webhook_secrets: tuple[SecretStr, ...] = Field(min_length=1)
+
+    # -- ingestion ----------------------------------------------------------------------------------------
+    shopify_shops: tuple[str, ...] = ("workbook-demo.myshopify.com",)
+    max_body_bytes: int = Field(1_048_576, gt=0, description="larger bodies are refused with 413")
+    max_in_flight: int = Field(256, gt=0, description="more requests at once are refused with 503")
+    publish_deadline_seconds: float = Field(3.0, gt=0, description="broker must acknowledge within, else 503")
+
+    # -- streaming ----------------------------------------------------------------------------------------
+    checkpoint_interval_seconds: float = Field(5.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_ports_and_endpoints(cls, values: dict[str, Any]) -> dict[str, Any]:
+        filled = dict(values)
+        offset = int(filled.get("port_offset") or 0)
+        for name, port in SEED_PORTS.items():
+            filled.setdefault(name, port + offset)
+        host = filled.get("host") or "127.0.0.1"
+        for name, value in {
+            "catalog_uri": f"http://{host}:{filled['catalog_port']}",
+            "s3_endpoint": f"http://{host}:{filled['s3_port']}",
+            "kafka_bootstrap": f"{host}:{filled['kafka_port']}",
+            "flink_rest_url": f"http://{host}:{filled['flink_port']}",
+            "flink_gateway_url": f"http://{host}:{filled['flink_gateway_port']}",
+            "spark_remote": f"sc://{host}:{filled['spark_connect_port']}",
+            "trino_url": f"http://{host}:{filled['trino_port']}",
+            "clickhouse_url": f"http://{host}:{filled['clickhouse_port']}",
+            "airflow_url": f"http://{host}:{filled['airflow_port']}",
+            "ingestion_url": f"http://{host}:{filled['ingestion_port']}",
+            "public_base_url": f"http://{host}:{filled['ingestion_port']}",
+        }.items():
+            filled.setdefault(name, value)
+        return filled
+
+    @model_validator(mode="after")
+    def _no_empty_secret(self) -> Settings:
+        for name, value in self:
+            secrets = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(s, SecretStr) and not s.get_secret_value() for s in secrets):
+                raise ValueError(f"{ENV_PREFIX}{name.upper()} holds an empty secret; give it a value or remove it")
+        return self
+
+    # -- folders of one stack -------------------------------------------------------------------------------
+    @property
+    def conf_dir(self) -> Path:
+        return self.data_dir / "conf"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def run_dir(self) -> Path:
+        """Pid files and sockets."""
+        return self.data_dir / "run"
+
+    @property
+    def var_dir(self) -> Path:
+        """What services store, one folder a service."""
+        return self.data_dir / "var"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Executed notebooks: <dag>/<run_id>/<task>/try-N.ipynb and .html."""
+        return self.data_dir / "runs"
+
+    @property
+    def world_dir(self) -> Path:
+        """What the generator made: truth, deliveries, the sender's ledger."""
+        return self.data_dir / "world"
+
+
+class SettingsError(RuntimeError):
+    """The settings cannot be used; the message says which and what to do."""
+
+
+def secrets_file(data_dir: Path) -> Path:
+    """Where a stack's generated secrets are kept."""
+    return data_dir / "secrets.env"
+
+
+def _unknown_names() -> list[str]:
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known)
+
+
+def load_settings() -> Settings:
+    """Read the settings of the stack that `LAKEHOUSE_DATA_DIR` names (default: `.lakehouse/stack`).
+
+    Raises `SettingsError` for an unknown `LAKEHOUSE_*` name, a wrong value, or missing secrets.
+    """
+    unknown = _unknown_names()
+    if unknown:
+        raise SettingsError(
+            f"unknown setting in the environment: {', '.join(unknown)}. "
+            "Unset it or correct its name; `lakehouse settings` lists all."
+        )
+    data_dir = Path(os.environ.get(f"{ENV_PREFIX}DATA_DIR", HOME / "stack"))
+    secrets = secrets_file(data_dir)
+    try:
+        return Settings(_env_file=secrets if secrets.exists() else None)  # type: ignore[call-arg]
+    except ValueError as error:
+        hint = (
+            "" if secrets.exists() else " No secrets were generated yet: run `lakehouse stack init` (or `make setup`)."
+        )
+        raise SettingsError(f"the settings do not fit: {error}.{hint}") from error
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """`load_settings()`, read once a process."""
+    return load_settings()

@@ -1,0 +1,1 @@
+"""How the services start: `native` (processes under supervisord), configuration templates in `conf`."""

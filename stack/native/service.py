@@ -1,0 +1,51 @@
+"""What a native service is: how it is prepared, started, and known to be healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from lakehouse.settings import Settings
+
+
+class NotHealthy(Exception):
+    """The service does not answer yet; the message says what was asked and what came back."""
+
+
+class CannotPrepare(Exception):
+    """Preparing a service failed for good; the message names the cause and the next step."""
+
+
+def _nothing(_: Settings) -> None:
+    return None
+
+
+def _no_environment(_: Settings) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process under supervisord.
+
+    `prepare` writes configuration and formats storage; it runs before each start and is repeatable.
+    `healthy` asks a real question (a query, a produced record, a session) and raises `NotHealthy`.
+    `after_start` runs once the service is healthy (create topics, warm a session); it is repeatable.
+    `ports` maps what a person reads in `status` to the name of the setting that moves the port.
+    """
+
+    name: str
+    title: str
+    command: Callable[[Settings], list[str]]
+    healthy: Callable[[Settings], None]
+    requires: tuple[str, ...] = ()
+    ports: Mapping[str, str] = field(default_factory=dict)
+    environment: Callable[[Settings], dict[str, str]] = _no_environment
+    prepare: Callable[[Settings], None] = _nothing
+    after_start: Callable[[Settings], None] = _nothing
+    before_stop: Callable[[Settings], None] = _nothing
+    start_timeout_seconds: int = 120
+    stop_signal: str = "TERM"
+    stop_timeout_seconds: int = 20
+    url: Callable[[Settings], str] | None = None
+    """A page that a person can open, if there is one."""

@@ -1,0 +1,1 @@
+"""One module a service (or a small family of processes that only make sense together)."""
