@@ -1,0 +1,59 @@
+"""The HTML copy of an executed notebook. It shows its pictures with no network: plotly.js is inside, once.
+
+Papermill keeps a plotly figure only as its own mime type, which a plain HTML export leaves out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+
+
+def _figure_html(figure: dict[str, Any], with_library: bool) -> str:
+    import plotly.graph_objects as go
+    import plotly.io as pio
+
+    return pio.to_html(
+        go.Figure(figure.get("data"), figure.get("layout")),
+        include_plotlyjs=with_library,
+        full_html=False,
+        config={"displayModeBar": False},
+    )
+
+
+def embed_figures(notebook: Any) -> int:
+    """Give each stored plotly figure an HTML form; the first carries the library. Returns how many there are."""
+    figures = 0
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if PLOTLY_MIME in data:
+                # a JSON round trip turns nbformat's nodes into plain dicts
+                figure = json.loads(json.dumps(data.pop(PLOTLY_MIME)))
+                data["text/html"] = _figure_html(figure, with_library=figures == 0)
+                figures += 1
+    return figures
+
+
+def to_html(notebook_path: Path) -> Path:
+    """Write `<name>.html` beside an executed notebook and return its path."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(notebook_path, as_version=4)
+    embed_figures(notebook)
+    # No require.js and no MathJax from the network: the page is for reading offline.
+    exporter = HTMLExporter(template_name="lab", require_js_url="", mathjax_url="", embed_images=True)
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": notebook_path.stem}})
+    target = notebook_path.with_suffix(".html")
+    target.write_text(body, encoding="utf-8")
+    return target
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        to_html(Path(argument))

@@ -1,0 +1,128 @@
+"""Run a notebook as a task: strict parameters, an archive of every try, an HTML copy beside it.
+
+Imports the standard library and, when it runs, papermill and what papermill brings: Airflow's lean
+environment has nothing else of this project's dependencies.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOK_DIR = PROJECT_ROOT / "notebooks"
+KERNEL = "lakehouse"
+CELL_TIMEOUT_SECONDS = 1200
+START_TIMEOUT_SECONDS = 180
+
+
+class NotebookNotFound(ValueError):
+    """There is no such notebook; the message lists those there are."""
+
+
+class UnknownParameter(ValueError):
+    """A parameter that the notebook's `parameters` cell does not declare. papermill would only warn."""
+
+
+class NotebookFailed(RuntimeError):
+    """A cell raised; the message names the cell, the error and the archived copy."""
+
+
+@dataclass(frozen=True)
+class ExecutedNotebook:
+    """Where the executed copy of one try is."""
+
+    notebook: Path
+    html: Path
+
+
+def find_notebook(name: str) -> Path:
+    """The notebook by file name, with or without `.ipynb`. Raises `NotebookNotFound`."""
+    path = NOTEBOOK_DIR / (name if name.endswith(".ipynb") else f"{name}.ipynb")
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in NOTEBOOK_DIR.glob("*.ipynb")))
+        raise NotebookNotFound(f"no notebook {path.name} in {NOTEBOOK_DIR.name}/; there are: {known}")
+    return path
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the notebook's one `parameters` cell does not declare."""
+    import papermill
+
+    declared = papermill.inspect_notebook(str(notebook))
+    unknown = sorted(set(parameters) - set(declared))
+    if unknown:
+        raise UnknownParameter(
+            f"{notebook.name} has no parameter {', '.join(unknown)}; its parameters cell declares: "
+            f"{', '.join(sorted(declared)) or 'none'}"
+        )
+
+
+def next_try(folder: Path) -> int:
+    """The number of the next try in an archive folder, from 1."""
+    numbers = [int(m[1]) for p in folder.glob("try-*.ipynb") if (m := re.fullmatch(r"try-(\d+)\.ipynb", p.name))]
+    return max(numbers, default=0) + 1
+
+
+def _kernel_python() -> str:
+    """The interpreter behind the kernel: it has nbconvert and plotly, which this environment need not have."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    return KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
+
+
+def export_html(notebook: Path) -> Path:
+    """Write the HTML copy of an executed notebook beside it, pictures included."""
+    command = [_kernel_python(), "-m", "lakehouse.archive", str(notebook)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"no HTML copy of {notebook.name} could be made: {done.stderr.strip()[-2000:]}")
+    return notebook.with_suffix(".html")
+
+
+def run_notebook(
+    name: str,
+    parameters: Mapping[str, Any],
+    archive: Path,
+    *,
+    try_number: int | None = None,
+    cell_timeout: int = CELL_TIMEOUT_SECONDS,
+) -> ExecutedNotebook:
+    """Execute a notebook with parameters; keep `archive/try-N.ipynb` and `.html`, also of a failed try.
+
+    `cell_timeout` is in seconds. Raises `NotebookNotFound`, `UnknownParameter`, or `NotebookFailed` with the
+    failing cell's own error.
+    """
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
+
+    source = find_notebook(name)
+    check_parameters(source, parameters)
+    archive.mkdir(parents=True, exist_ok=True)
+    target = archive / f"try-{try_number or next_try(archive)}.ipynb"
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(target),
+            parameters=dict(parameters),
+            kernel_name=KERNEL,
+            cwd=str(PROJECT_ROOT),
+            progress_bar=False,
+            log_output=True,
+            autosave_cell_every=0,
+            start_timeout=START_TIMEOUT_SECONDS,
+            execution_timeout=cell_timeout,
+            # The kernel talks over Unix sockets: no TCP port that another user of the machine could reach.
+            config=Config({"KernelManager": {"transport": "ipc"}}),
+        )
+    except PapermillExecutionError as error:
+        html = export_html(target)
+        raise NotebookFailed(
+            f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue} (executed copy: {html})"
+        ) from error
+    return ExecutedNotebook(notebook=target, html=export_html(target))
