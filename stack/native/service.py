@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lakehouse.settings import Settings
+from lakehouse.settings import ENV_PREFIX, Settings
 
 
 class NotHealthy(Exception):
@@ -22,6 +23,17 @@ def _nothing(_: Settings) -> None:
 
 def _no_environment(_: Settings) -> dict[str, str]:
     return {}
+
+
+def stack_environment(settings: Settings) -> dict[str, str]:
+    """What a child process needs to load the same settings: this stack's place and any overrides."""
+    overrides = {name: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
+    return {
+        **overrides,
+        f"{ENV_PREFIX}DATA_DIR": str(settings.data_dir),
+        f"{ENV_PREFIX}PORT_OFFSET": str(settings.port_offset),
+        f"{ENV_PREFIX}STACK_NAME": settings.stack_name,
+    }
 
 
 @dataclass(frozen=True)

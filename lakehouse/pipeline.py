@@ -1,0 +1,95 @@
+"""The steps from raw to the published marts, in order, and running one or all of them.
+
+A step takes what is new since its own last time and is safe to repeat. Airflow runs the steps through the
+notebooks; `lakehouse pipeline run` runs the same steps directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import LakehouseError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from lakehouse.merge import StepResult
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: the table it writes (or an action's name) and the module whose `run` does it."""
+
+    name: str
+    module: str
+
+    @property
+    def layer(self) -> str:
+        return self.name.split(".")[0]
+
+    def run(self, spark: SparkSession, run_id: str) -> StepResult:
+        function: Callable[[SparkSession, str], StepResult] = import_module(self.module).run
+        return function(spark, run_id)
+
+
+def _tables(layer: str, *names: str) -> tuple[Step, ...]:
+    return tuple(Step(f"{layer}.{name}", f"lakehouse.{layer}.{name}") for name in names)
+
+
+STEPS: tuple[Step, ...] = (
+    *_tables(
+        "staging",
+        "stg_shopify_orders",
+        "stg_shopify_customers",
+        "stg_stripe_charges",
+        "stg_stripe_customers",
+        "stg_hubspot_contacts",
+        "stg_hubspot_companies",
+        "stg_privacy_requests",
+    ),
+    *_tables("semantic", "blocking_index", "entity_index"),
+    *_tables("core", "customers", "orders"),
+    *_tables("analytics", "customer_metrics", "order_summary", "payment_metrics"),
+    *_tables("marts", "customer_360", "sales_dashboard_daily"),
+    Step("marts.publish", "lakehouse.marts.publish"),
+)
+
+
+class UnknownStep(LakehouseError):
+    """There is no step of that name; the message lists those there are."""
+
+
+def find_step(name: str) -> Step:
+    """The step that writes a table. Raises `UnknownStep`."""
+    for step in STEPS:
+        if step.name == name:
+            return step
+    raise UnknownStep(f"there is no step {name!r}", f"use one of: {', '.join(s.name for s in STEPS)}")
+
+
+def run_step(name: str, run_id: str, spark: SparkSession | None = None) -> StepResult:
+    """Run one step and record it in `metadata.pipeline_runs` if it changed something.
+
+    A failed step is recorded too, and its error raised again. Raises `UnknownStep`.
+    """
+    from lakehouse.engines.spark import spark_session
+    from lakehouse.metadata import record_run
+
+    step = find_step(name)
+    session = spark or spark_session()
+    with record_run(session, run_id, step.name) as record:
+        result = step.run(session, run_id)
+        record.finish(result)
+    return result
+
+
+def run_pipeline(run_id: str, spark: SparkSession | None = None) -> Iterator[StepResult]:
+    """Run all steps in order; yields each result as it is there, so that a caller can show progress."""
+    from lakehouse.engines.spark import spark_session
+
+    session = spark or spark_session()
+    for step in STEPS:
+        yield run_step(step.name, run_id, session)
