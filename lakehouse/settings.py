@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lakehouse.errors import LakehouseError
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HOME = PROJECT_ROOT / ".lakehouse"
 ENV_PREFIX = "LAKEHOUSE_"
@@ -203,7 +205,7 @@ class Settings(BaseSettings):
         return self.data_dir / "world"
 
 
-class SettingsError(RuntimeError):
+class SettingsError(LakehouseError):
     """The settings cannot be used; the message says which and what to do."""
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import ENV_PREFIX, Settings
 
 
@@ -13,7 +14,7 @@ class NotHealthy(Exception):
     """The service does not answer yet; the message says what was asked and what came back."""
 
 
-class CannotPrepare(Exception):
+class CannotPrepare(LakehouseError):
     """Preparing a service failed for good; the message names the cause and the next step."""
 
 

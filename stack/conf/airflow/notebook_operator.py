@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from airflow.configuration import conf
 from airflow.sdk import BaseOperator, BaseOperatorLink
+
 from lakehouse.runner import run_notebook
 
 if TYPE_CHECKING:

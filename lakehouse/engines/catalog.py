@@ -1,0 +1,35 @@
+"""The Iceberg catalog's client for Python: pyiceberg over the REST protocol. Connects only when called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+
+CATALOG_NAME = "lakehouse"
+
+
+def iceberg_catalog(settings: Settings | None = None) -> Catalog:
+    """The catalog `lakehouse`, with its credential and the object store's keys from the settings."""
+    from pyiceberg.catalog import load_catalog
+
+    s = settings or get_settings()
+    return load_catalog(
+        CATALOG_NAME,
+        **{
+            "type": "rest",
+            "uri": s.catalog_uri,
+            "credential": f"{s.catalog_client_id}:{s.catalog_client_secret.get_secret_value()}",
+            "oauth2-server-uri": f"{s.catalog_uri}/v1/oauth/tokens",
+            "scope": "catalog",
+            "warehouse": s.warehouse,
+            "s3.endpoint": s.s3_endpoint,
+            "s3.access-key-id": s.s3_access_key.get_secret_value(),
+            "s3.secret-access-key": s.s3_secret_key.get_secret_value(),
+            "s3.region": s.s3_region,
+            "s3.force-virtual-addressing": "false",
+        },
+    )

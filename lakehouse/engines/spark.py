@@ -1,0 +1,58 @@
+"""A session on the stack's Spark Connect server. Only connects: no table and no transform lives here."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PROBE_SECONDS = 3.0
+_DEFAULT_CONNECT_PORT = 15002
+
+
+class SparkNotReachable(LakehouseError):
+    """Nothing answers where Spark Connect should be."""
+
+
+def _probe(remote: str) -> None:
+    """Open the port once: Spark's own client would retry against a dead server for minutes, in silence."""
+    address = urlparse(re.sub(r"^sc://", "http://", remote))
+    host, port = address.hostname or "127.0.0.1", address.port or _DEFAULT_CONNECT_PORT
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise SparkNotReachable(
+            f"no Spark Connect server answers at {host}:{port}: {error}", "run `lakehouse stack up spark`"
+        ) from error
+
+
+def spark_session(settings: Settings | None = None) -> SparkSession:
+    """This process's session: the catalog `lakehouse` is the default one, times are UTC.
+
+    The same session is given again while the server still knows it; after the server was restarted a new one is.
+    Raises `SparkNotReachable`.
+    """
+    remote = (settings or get_settings()).spark_remote
+    _probe(remote)
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+    active = ConnectSession.getActiveSession()
+    if active is not None and not active.is_stopped:
+        try:
+            active.conf.get("spark.sql.session.timeZone")
+        except PySparkException:
+            # The server was restarted and has forgotten this session: let go of it without a word to the server.
+            active.client.close()
+            ConnectSession._set_default_and_active_session(None)  # type: ignore[arg-type]
+            ConnectSession._active_session.session = None
+        else:
+            return active
+    return ConnectSession.builder.remote(remote).create()

@@ -1,0 +1,140 @@
+"""Bring services up in the order they need each other, and down again; what is healthy is left alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.waiting import TookTooLong, wait_until
+from stack.native import supervisor
+from stack.native.registry import all_services
+from stack.native.service import NotHealthy, Service
+
+STARTS_AT_ONCE = 3
+LOG_TAIL_LINES = 25
+
+Report = Callable[[str, str, float], None]
+"""Called with service, what happened (`preparing`, `starting`, `warming`, `healthy`), and seconds so far."""
+
+
+class ServiceFailed(LakehouseError):
+    """A service did not become healthy; `tail` is the end of its log."""
+
+    def __init__(self, service: str, why: str, tail: str) -> None:
+        super().__init__(
+            f"{service} did not start: {why}",
+            f"read the whole log with `lakehouse stack logs {service}`, then `lakehouse stack up {service}` again",
+        )
+        self.tail = tail
+
+
+def select(names: Iterable[str], with_required: bool = True) -> list[Service]:
+    """Services by name or family (`flink` is all `flink-…`), with all they require; all when no name is given."""
+    services = {service.name: service for service in all_services()}
+    names = list(names) or list(services)
+    chosen: set[str] = set()
+    for name in names:
+        family = [s for s in services if s == name or s.startswith(f"{name}-")]
+        if not family:
+            raise LakehouseError(f"there is no service {name!r}", f"use one of: {', '.join(services)}")
+        chosen.update(family)
+    queue = list(chosen) if with_required else []
+    while queue:
+        for required in services[queue.pop()].requires:
+            if required not in chosen:
+                chosen.add(required)
+                queue.append(required)
+    return [service for service in services.values() if service.name in chosen]
+
+
+def log_tail(settings: Settings, name: str, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines of a service's log, or a word that there is none."""
+    path: Path = settings.log_dir / f"{name}.log"
+    if not path.exists():
+        return "(no log yet)"
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
+def why_not_healthy(service: Service, settings: Settings) -> str | None:
+    """None when the service answers its health question, else what came back."""
+    try:
+        service.healthy(settings)
+    except NotHealthy as problem:
+        return str(problem)
+    return None
+
+
+def _fresh(service: Service, settings: Settings) -> bool:
+    running = supervisor.state_of(settings, service.name) == "RUNNING"
+    return running and why_not_healthy(service, settings) is None
+
+
+def _wait_healthy(service: Service, settings: Settings) -> None:
+    def ready() -> bool:
+        if supervisor.state_of(settings, service.name) == "FATAL":
+            raise ServiceFailed(service.name, "it ended again and again", log_tail(settings, service.name))
+        return why_not_healthy(service, settings) is None
+
+    try:
+        wait_until(ready, timeout=service.start_timeout_seconds, what=f"{service.name} to be healthy")
+    except TookTooLong as error:
+        why = why_not_healthy(service, settings) or "it was too slow"
+        raise ServiceFailed(service.name, f"{error.message}: {why}", log_tail(settings, service.name)) from error
+
+
+def start_one(service: Service, settings: Settings, report: Report) -> None:
+    """Prepare, start, wait for health, finish. Nothing is done to a service that is healthy."""
+    began = time.monotonic()
+    if _fresh(service, settings):
+        report(service.name, "healthy", 0.0)
+        return
+    if supervisor.state_of(settings, service.name) != "RUNNING":
+        report(service.name, "preparing", time.monotonic() - began)
+        service.prepare(settings)
+        report(service.name, "starting", time.monotonic() - began)
+        supervisor.start(settings, service.name)
+    _wait_healthy(service, settings)
+    report(service.name, "warming", time.monotonic() - began)
+    service.after_start(settings)
+    report(service.name, "healthy", time.monotonic() - began)
+
+
+def up(settings: Settings, services: list[Service], report: Report) -> None:
+    """Start services, at most `STARTS_AT_ONCE` at a time, each after those it requires.
+
+    Raises `ServiceFailed` or `CannotPrepare` of the first that fails, after those under way have ended.
+    """
+    supervisor.ensure_running(all_services(), settings)
+    waiting = {service.name: service for service in services}
+    done: set[str] = set()
+    running: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(STARTS_AT_ONCE) as pool:
+        while waiting or running:
+            for name, service in list(waiting.items()):
+                needs = {r for r in service.requires if r in waiting or r in running.values()}
+                if not needs and len(running) < STARTS_AT_ONCE:
+                    running[pool.submit(start_one, service, settings, report)] = name
+                    del waiting[name]
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                name = running.pop(future)
+                future.result()
+                done.add(name)
+
+
+def down(settings: Settings, services: list[Service], report: Report, everything: bool) -> None:
+    """Stop services in the reverse order; with `everything`, supervisord ends too."""
+    if not supervisor.is_running(settings):
+        return
+    for service in reversed(services):
+        began = time.monotonic()
+        if supervisor.state_of(settings, service.name) in ("RUNNING", "STARTING", "BACKOFF"):
+            service.before_stop(settings)
+            supervisor.stop(settings, service.name)
+            report(service.name, "stopped", time.monotonic() - began)
+    if everything:
+        supervisor.shutdown(settings)

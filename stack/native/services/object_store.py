@@ -1,0 +1,147 @@
+"""The object store: SeaweedFS with its S3 gateway and its console, in one process.
+
+Beside S3 it has HTTP ports of its own (master, volume, filer) that would read, write and delete with no key;
+signing keys in `security.toml` close them.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlparse
+
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import get_session
+
+from lakehouse.settings import Settings
+from stack.native.service import NotHealthy, Service
+
+HEALTH_KEY = "_health/probe"
+
+
+def bucket(settings: Settings) -> str:
+    """The warehouse's bucket."""
+    return urlparse(settings.warehouse).netloc
+
+
+def _conf(settings: Settings) -> Path:
+    return settings.conf_dir / "object-store"
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def prepare(settings: Settings) -> None:
+    """Write the S3 identities and the keys that close the other ports."""
+    conf = _conf(settings)
+    conf.mkdir(parents=True, exist_ok=True)
+    (settings.var_dir / "object-store" / "admin").mkdir(parents=True, exist_ok=True)
+    identity = {
+        "name": "lakehouse",
+        "credentials": [
+            {
+                "accessKey": settings.s3_access_key.get_secret_value(),
+                "secretKey": settings.s3_secret_key.get_secret_value(),
+            }
+        ],
+        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
+    }
+    _write_secret(conf / "s3.json", json.dumps({"identities": [identity]}))
+    key = settings.s3_signing_key.get_secret_value()
+    sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+    body = "\n".join(f'[{section}]\nkey = "{key}"\nexpires_after_seconds = 60\n' for section in sections)
+    _write_secret(conf / "security.toml", body)
+
+
+def command(settings: Settings) -> list[str]:
+    data = settings.var_dir / "object-store"
+    return [
+        str(settings.home / "env" / "bin" / "weed"),
+        "-logtostderr=true",
+        f"-config_dir={_conf(settings)}",
+        "mini",
+        f"-dir={data}",
+        f"-ip={settings.host}",
+        f"-ip.bind={settings.host}",
+        f"-master.port={settings.s3_master_port}",
+        f"-volume.port={settings.s3_volume_port}",
+        f"-filer.port={settings.s3_filer_port}",
+        f"-s3.port={settings.s3_port}",
+        f"-admin.port={settings.s3_console_port}",
+        f"-s3.config={_conf(settings) / 's3.json'}",
+        f"-bucket={bucket(settings)}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-webdav=false",
+        "-master.telemetry=false",
+        f"-admin.dataDir={data / 'admin'}",
+        f"-metricsIp={settings.host}",
+    ]
+
+
+@lru_cache(maxsize=4)
+def _client(endpoint: str, region: str, access: str, secret: str) -> BaseClient:
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path"},
+        connect_timeout=3,
+        read_timeout=5,
+        retries={"max_attempts": 1},
+    )
+    return get_session().create_client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+        config=config,
+    )
+
+
+def s3_client(settings: Settings) -> BaseClient:
+    """A signed client of this stack's object store."""
+    return _client(
+        settings.s3_endpoint,
+        settings.s3_region,
+        settings.s3_access_key.get_secret_value(),
+        settings.s3_secret_key.get_secret_value(),
+    )
+
+
+def healthy(settings: Settings) -> None:
+    """An object is written and read back."""
+    try:
+        client = s3_client(settings)
+        client.put_object(Bucket=bucket(settings), Key=HEALTH_KEY, Body=b"ok")
+        client.get_object(Bucket=bucket(settings), Key=HEALTH_KEY)["Body"].read()
+    except (BotoCoreError, ClientError) as error:
+        raise NotHealthy(f"put and get of an object: {error}") from error
+
+
+SERVICES = (
+    Service(
+        name="object-store",
+        title="Object store (S3) and its console",
+        ports={
+            "s3": "s3_port",
+            "console": "s3_console_port",
+            "master": "s3_master_port",
+            "volume": "s3_volume_port",
+            "filer": "s3_filer_port",
+        },
+        prepare=prepare,
+        command=command,
+        environment=lambda s: {
+            "WEED_ADMIN_USER": "admin",
+            "WEED_ADMIN_PASSWORD": s.s3_secret_key.get_secret_value(),
+        },
+        healthy=healthy,
+        start_timeout_seconds=60,
+        url=lambda s: f"http://{s.host}:{s.s3_console_port}",
+    ),
+)

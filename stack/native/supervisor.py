@@ -1,0 +1,217 @@
+"""supervisord as the parent of every service: its configuration, its start and end, its XML-RPC API."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import xmlrpc.client
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.waiting import wait_until
+from stack.native.service import CannotPrepare, Service, stack_environment
+
+LOG_BYTES, LOG_BACKUPS = "20MB", 2
+SOCKET_PATH_LIMIT = 100
+"""A Unix socket's path has room for 107 bytes; supervisord adds its pid while it binds."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What supervisord knows of one service. `state` is its own word: RUNNING, STOPPED, FATAL, …"""
+
+    name: str
+    state: str
+    pid: int
+    started_at: int
+    message: str
+
+
+def conf_file(settings: Settings) -> Path:
+    return settings.conf_dir / "supervisord.conf"
+
+
+def socket_path(settings: Settings) -> Path:
+    """In the stack's run folder; below the user's runtime folder where that path is too long."""
+    wanted = settings.run_dir / "supervisor.sock"
+    if len(str(wanted)) < SOCKET_PATH_LIMIT:
+        return wanted
+    return Path(f"/tmp/lakehouse-{os.getuid()}-{settings.postgres_port}") / "supervisor.sock"
+
+
+def _escape(text: str) -> str:
+    """supervisord expands %(name)s everywhere."""
+    return text.replace("%", "%%")
+
+
+def _environment_line(values: dict[str, str]) -> str:
+    pairs = []
+    for name, value in sorted(values.items()):
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        pairs.append(f'{name}="{_escape(quoted)}"')
+    return ",".join(pairs)
+
+
+def _program(service: Service, settings: Settings) -> str:
+    log = settings.log_dir / f"{service.name}.log"
+    environment = {**stack_environment(settings), **service.environment(settings)}
+    return "\n".join(
+        (
+            f"[program:{service.name}]",
+            f"command={_escape(shlex.join(service.command(settings)))}",
+            f"directory={PROJECT_ROOT}",
+            f"environment={_environment_line(environment)}",
+            "autostart=false",
+            "autorestart=true",
+            "startsecs=1",
+            "startretries=5",
+            f"stopsignal={service.stop_signal}",
+            f"stopwaitsecs={service.stop_timeout_seconds}",
+            "stopasgroup=true",
+            "killasgroup=true",
+            "redirect_stderr=true",
+            f"stdout_logfile={log}",
+            f"stdout_logfile_maxbytes={LOG_BYTES}",
+            f"stdout_logfile_backups={LOG_BACKUPS}",
+            "",
+        )
+    )
+
+
+def render(services: Iterable[Service], settings: Settings) -> str:
+    """The whole configuration. It holds secrets in the programs' environments: written with mode 0600."""
+    password = settings.supervisor_password.get_secret_value()
+    head = f"""[supervisord]
+logfile={settings.log_dir / "supervisord.log"}
+logfile_maxbytes={LOG_BYTES}
+pidfile={settings.run_dir / "supervisord.pid"}
+childlogdir={settings.log_dir}
+identifier=lakehouse-{settings.stack_name}
+umask=077
+{"user=root" if os.getuid() == 0 else ""}
+
+[unix_http_server]
+file={socket_path(settings)}
+chmod=0700
+username=lakehouse
+password={_escape(password)}
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+"""
+    return head + "\n".join(_program(service, settings) for service in services)
+
+
+def _rpc(settings: Settings) -> Any:
+    from supervisor.xmlrpc import SupervisorTransport
+
+    transport = SupervisorTransport(
+        "lakehouse", settings.supervisor_password.get_secret_value(), f"unix://{socket_path(settings)}"
+    )
+    return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether this stack's supervisord answers."""
+    if not socket_path(settings).exists():
+        return False
+    try:
+        return bool(_rpc(settings).getState()["statename"] == "RUNNING")
+    except (OSError, xmlrpc.client.Error):
+        return False
+
+
+def write_conf(services: Iterable[Service], settings: Settings) -> bool:
+    """Write the configuration; returns whether it changed."""
+    for folder in (settings.conf_dir, settings.log_dir, settings.run_dir, settings.var_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    socket_path(settings).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target, text = conf_file(settings), render(services, settings)
+    if target.exists() and target.read_text(encoding="utf-8") == text:
+        return False
+    target.touch(mode=0o600)
+    target.write_text(text, encoding="utf-8")
+    return True
+
+
+def ensure_running(services: Iterable[Service], settings: Settings) -> None:
+    """Start supervisord, or give a running one the new configuration. Raises `CannotPrepare`."""
+    changed = write_conf(services, settings)
+    if is_running(settings):
+        if changed:
+            reload_conf(settings)
+        return
+    done = subprocess.run(
+        [str(settings.home / "env" / "bin" / "supervisord"), "-c", str(conf_file(settings))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CannotPrepare(f"supervisord did not start: {(done.stderr or done.stdout).strip()[-800:]}")
+    wait_until(lambda: is_running(settings), timeout=20, what="supervisord to answer", every=0.1)
+
+
+def reload_conf(settings: Settings) -> None:
+    """Take over added and changed programs; a running program keeps its old definition until it stops."""
+    rpc = _rpc(settings)
+    added, changed, _ = rpc.reloadConfig()[0]
+    states = {process.name: process for process in processes(settings)}
+    for name in changed:
+        if states[name].state in ("STOPPED", "EXITED", "FATAL"):
+            rpc.removeProcessGroup(name)
+            rpc.addProcessGroup(name)
+    for name in added:
+        rpc.addProcessGroup(name)
+
+
+def processes(settings: Settings) -> list[Process]:
+    """All services that supervisord knows; none when it is not running."""
+    if not is_running(settings):
+        return []
+    return [
+        Process(i["name"], i["statename"], i["pid"], i["start"], i["spawnerr"] or i["description"])
+        for i in _rpc(settings).getAllProcessInfo()
+    ]
+
+
+@contextmanager
+def _explained(action: str, name: str) -> Any:
+    try:
+        yield
+    except xmlrpc.client.Fault as fault:
+        raise CannotPrepare(f"supervisord could not {action} {name}: {fault.faultString}") from fault
+
+
+def start(settings: Settings, name: str) -> None:
+    """Start one service without waiting for its health; one that runs is left alone."""
+    if state_of(settings, name) in ("RUNNING", "STARTING"):
+        return
+    with _explained("start", name):
+        _rpc(settings).startProcess(name, False)
+
+
+def stop(settings: Settings, name: str) -> None:
+    """Stop one service and wait until its process is gone."""
+    if state_of(settings, name) in ("RUNNING", "STARTING", "BACKOFF"):
+        with _explained("stop", name):
+            _rpc(settings).stopProcess(name, True)
+
+
+def state_of(settings: Settings, name: str) -> str:
+    """supervisord's word for the state of a service; STOPPED when it is not running."""
+    return next((p.state for p in processes(settings) if p.name == name), "STOPPED")
+
+
+def shutdown(settings: Settings) -> None:
+    """End supervisord with all its children and wait until it is gone."""
+    if not is_running(settings):
+        return
+    _rpc(settings).shutdown()
+    wait_until(lambda: not socket_path(settings).exists(), timeout=60, what="supervisord to end", every=0.2)
