@@ -51,7 +51,7 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
         except PySparkException:
             # The server was restarted and has forgotten this session: let go of it without a word to the server.
             active.client.close()
-            ConnectSession._set_default_and_active_session(None)  # type: ignore[arg-type]
+            ConnectSession._set_default_and_active_session(None)
             ConnectSession._active_session.session = None
         else:
             return active
