@@ -1,0 +1,103 @@
+"""Two lanes in one run: what needs no service first, then what needs the live stack, in a stack of its own.
+
+The test stack has its own ports and data folder and is made anew for the run; `--stack running` uses the
+developer's running one instead, `--keep-stack` leaves the test stack up for the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TEST_PORT_OFFSET = "500"
+TEST_DATA_DIR = Path(__file__).resolve().parent.parent / ".lakehouse" / "test-stack"
+LIVE = ("stack", "notebook")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lakehouse")
+    group.addoption("--stack", choices=("own", "running"), default="own", help="which live stack the tests use")
+    group.addoption("--keep-stack", action="store_true", help="leave the test stack up at the end")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point every setting at the test stack before anything reads the settings."""
+    if config.getoption("--stack") == "own":
+        os.environ["LAKEHOUSE_DATA_DIR"] = str(TEST_DATA_DIR)
+        os.environ["LAKEHOUSE_PORT_OFFSET"] = TEST_PORT_OFFSET
+        os.environ["LAKEHOUSE_STACK_NAME"] = "test"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cheap before dear: a failing unit test is seen before the stack has started."""
+
+    def cost(item: pytest.Item) -> int:
+        if item.get_closest_marker("notebook"):
+            return 2
+        return 1 if item.get_closest_marker("stack") else 0
+
+    items.sort(key=cost)
+
+
+def _say(request: pytest.FixtureRequest, text: str) -> None:
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(text)
+
+
+@pytest.fixture(scope="session")
+def live_stack(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All services healthy. The own stack is reset before, and ended after, unless it is to be kept."""
+    if request.config.getoption("--stack") == "running":
+        yield
+        return
+    from lakehouse.settings import load_settings
+    from stack.doctor import check_before_start
+    from stack.native import lifecycle, supervisor
+    from stack.native.secrets import ensure_secrets
+
+    keep = request.config.getoption("--keep-stack")
+    ensure_secrets(TEST_DATA_DIR)
+    if not (keep and supervisor.is_running(load_settings())):
+        if supervisor.is_running(load_settings()):
+            supervisor.shutdown(load_settings())
+        shutil.rmtree(TEST_DATA_DIR)
+        ensure_secrets(TEST_DATA_DIR)
+    settings = load_settings()
+    services = lifecycle.select([])
+    check_before_start(settings, services)
+    lifecycle.up(settings, services, lambda name, what, s: _say(request, f"  {name:<24} {what:<10} {s:6.1f} s"))
+    yield
+    if not keep:
+        lifecycle.down(settings, services, lambda name, what, s: None, everything=True)
+
+
+@pytest.fixture(autouse=True)
+def _needs_live_stack(request: pytest.FixtureRequest) -> None:
+    if any(request.node.get_closest_marker(mark) for mark in LIVE):
+        request.getfixturevalue("live_stack")
+
+
+@pytest.fixture(scope="session")
+def local_spark() -> Iterator[object]:
+    """A Spark session in this process, for pure transforms on small frames; it knows no catalog."""
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.memory", "1g")
+        .config("spark.sql.adaptive.enabled", "false")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
