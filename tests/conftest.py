@@ -15,6 +15,7 @@ import pytest
 
 TEST_PORT_OFFSET = "500"
 TEST_DATA_DIR = Path(__file__).resolve().parent.parent / ".lakehouse" / "test-stack"
+LOG_LINES = 30
 LIVE = ("stack", "notebook")
 
 
@@ -41,6 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 1 if item.get_closest_marker("stack") else 0
 
     items.sort(key=cost)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+    """The end of each service's log, when a test failed: what one would ask for first."""
+    if exitstatus == 0 or terminalreporter.config.getoption("--stack") != "own":
+        return
+    for log in sorted((TEST_DATA_DIR / "logs").glob("*.log")):
+        terminalreporter.section(log.name)
+        terminalreporter.write_line("\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
 
 
 def _say(request: pytest.FixtureRequest, text: str) -> None:

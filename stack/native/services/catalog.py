@@ -16,15 +16,15 @@ from stack.native.service import CannotPrepare, NotHealthy, Service
 SOURCES = Path(__file__).parent.parent / "catalog"
 
 
-def _classes(settings: Settings) -> Path:
-    return settings.home / "catalog"
+def _classes(home: Path) -> Path:
+    return home / "catalog"
 
 
-def build(settings: Settings) -> bool:
+def build(home: Path) -> bool:
     """Compile the server once per version of its sources; returns whether it compiled."""
     sources = sorted(SOURCES.glob("*.java"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    target, stamp = _classes(settings), _classes(settings) / "built"
+    target, stamp = _classes(home), _classes(home) / "built"
     if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return False
     if shutil.which("javac") is None:
@@ -40,11 +40,11 @@ def build(settings: Settings) -> bool:
 
 
 def _prepare(settings: Settings) -> None:
-    build(settings)
+    build(settings.home)
 
 
 def command(settings: Settings) -> list[str]:
-    class_path = f"{_classes(settings)}:{artifacts.class_path('catalog')}"
+    class_path = f"{_classes(settings.home)}:{artifacts.class_path('catalog')}"
     options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:MaxMetaspaceSize=128m"]
     return ["java", *options, "-cp", class_path, "CatalogServer"]
 

@@ -1,0 +1,145 @@
+"""Set-up from package registries alone. Standard library only: it runs before anything is installed.
+
+Each step is stamped with the hash of what it was made from (lock files, sources): a second run does nothing
+and downloads nothing. Needs no root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".lakehouse"
+REQUIREMENTS = ROOT / "requirements"
+BOOTSTRAP, ENV, AIRFLOW_ENV = HOME / "bootstrap", HOME / "env", HOME / "airflow-env"
+PYTHON = ENV / "bin" / "python"
+KERNEL = ("lakehouse", "Lakehouse (Python 3.11)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what it is made from, what must exist afterwards, and how it is made."""
+
+    name: str
+    inputs: tuple[Path, ...]
+    result: Path
+    make: Callable[[], None]
+
+    @property
+    def stamp(self) -> Path:
+        return HOME / "stamps" / self.name.replace(" ", "-")
+
+    def digest(self) -> str:
+        digest = hashlib.sha256(str(ROOT).encode())
+        for path in self.inputs:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def run(*command: str | Path) -> None:
+    """Run a command quietly; its output is shown only when it fails."""
+    text = [str(part) for part in command]
+    done = subprocess.run(text, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.stderr.write(f"\n{(done.stdout + done.stderr).strip()[-3000:]}\n")
+        raise SystemExit(
+            f"\nerror: `{' '.join(text[:4])} …` failed (above).\n"
+            "next:  if a download was cut off, run `make setup` again; else see Troubleshooting in README.md"
+        )
+
+
+def _uv() -> Path:
+    return BOOTSTRAP / "bin" / "uv"
+
+
+def _bootstrap() -> None:
+    shutil.rmtree(BOOTSTRAP, ignore_errors=True)
+    run(sys.executable, "-m", "venv", BOOTSTRAP)
+    run(BOOTSTRAP / "bin" / "pip", "install", "--quiet", "--require-hashes", "-r", REQUIREMENTS / "uv.txt")
+
+
+def _environment(folder: Path, lock: str) -> None:
+    if not (folder / "bin" / "python").exists():
+        run(_uv(), "venv", "--quiet", "--python", sys.executable, folder)
+    run(_uv(), "pip", "sync", "--quiet", "--require-hashes", "--python", folder / "bin" / "python", REQUIREMENTS / lock)
+
+
+def _notebook_environment() -> None:
+    _environment(ENV, "notebook.txt")
+    install = ("pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation", "--editable", ROOT)
+    run(_uv(), *install, "--python", PYTHON)
+    _kernel(ENV)
+
+
+def _airflow_environment() -> None:
+    _environment(AIRFLOW_ENV, "airflow.txt")
+    _kernel(AIRFLOW_ENV)
+
+
+def _kernel(prefix: Path) -> None:
+    name, title = KERNEL
+    run(PYTHON, "-m", "ipykernel", "install", "--prefix", prefix, "--name", name, "--display-name", title)
+
+
+def _trino_java() -> None:
+    target = HOME / "trino-java"
+    shutil.rmtree(target, ignore_errors=True)
+    lock = REQUIREMENTS / "trino-java.txt"
+    run(_uv(), "pip", "install", "--quiet", "--require-hashes", "--python", PYTHON, "--target", target, "-r", lock)
+
+
+def _jars() -> None:
+    run(PYTHON, "-m", "stack.native.artifacts", "fetch")
+
+
+def _builds() -> None:
+    run(PYTHON, "-m", "stack.native.build")
+
+
+STEPS = (
+    Step("uv", (REQUIREMENTS / "uv.txt",), BOOTSTRAP / "bin" / "uv", _bootstrap),
+    Step(
+        "notebook environment",
+        (REQUIREMENTS / "notebook.txt", ROOT / "pyproject.toml"),
+        ENV / "bin" / "lakehouse",
+        _notebook_environment,
+    ),
+    Step("airflow environment", (REQUIREMENTS / "airflow.txt",), AIRFLOW_ENV / "bin" / "airflow", _airflow_environment),
+    Step("java for trino", (REQUIREMENTS / "trino-java.txt",), HOME / "trino-java", _trino_java),
+    Step("jars", tuple(sorted((ROOT / "stack/native/jars").glob("*.txt"))), HOME / "jars", _jars),
+    Step(
+        "catalog and trino",
+        (*sorted((ROOT / "stack/native/catalog").glob("*.java")), ROOT / "stack/native/jars/trino.txt"),
+        HOME / "catalog",
+        _builds,
+    ),
+)
+
+
+def main() -> None:
+    """Run the steps that are not up to date, with a line and the seconds of each."""
+    if sys.version_info[:2] != (3, 11):
+        raise SystemExit(f"error: this is Python {sys.version.split()[0]}.\nnext:  make setup PYTHON=python3.11")
+    (HOME / "stamps").mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+    for number, step in enumerate(STEPS, start=1):
+        if step.result.exists() and step.stamp.exists() and step.stamp.read_text() == step.digest():
+            continue
+        sys.stdout.write(f"  set-up {number}/{len(STEPS)}  {step.name:<22}")
+        sys.stdout.flush()
+        began = time.monotonic()
+        step.make()
+        step.stamp.write_text(step.digest())
+        sys.stdout.write(f"{time.monotonic() - began:6.1f} s\n")
+
+
+if __name__ == "__main__":
+    main()
