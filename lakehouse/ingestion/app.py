@@ -1,0 +1,243 @@
+"""The webhook API: verify, limit, publish, acknowledge. A 200 means the broker has it on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import BaseModel, SecretStr
+
+from lakehouse.ingestion import messages, signatures
+from lakehouse.ingestion.messages import Message
+from lakehouse.ingestion.publisher import NotAcknowledged, Publisher
+from lakehouse.settings import Settings, get_settings
+
+STATUS = {
+    signatures.BAD_SIGNATURE: 401,
+    signatures.MISSING_SIGNATURE: 401,
+    signatures.STALE_TIMESTAMP: 401,
+    "body_too_large": 413,
+    "body_cut_off": 400,
+    "overloaded": 503,
+    "broker_unavailable": 503,
+}
+RETRY_AFTER_SECONDS = "2"
+BODY_TIMEOUT_SECONDS = 10
+
+
+class Accepted(BaseModel):
+    """All is stored: `messages` in their topics, `quarantined` put aside for a person to look at."""
+
+    status: str = "accepted"
+    messages: int
+    quarantined: int
+
+
+class Refused(BaseModel):
+    """Nothing was stored for sure; `reason` says why."""
+
+    status: str = "refused"
+    reason: str
+
+
+class Refusal(Exception):
+    """Ends a request with the status that belongs to the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is counted, by sender and outcome."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    messages: Counter
+    seconds: Histogram
+    in_flight: Gauge
+
+
+def _metrics() -> Metrics:
+    registry = CollectorRegistry()
+    buckets = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+    return Metrics(
+        registry=registry,
+        requests=Counter("webhook_requests", "requests", ["source", "outcome", "reason"], registry=registry),
+        messages=Counter("webhook_messages", "acknowledged messages", ["topic"], registry=registry),
+        seconds=Histogram("webhook_seconds", "time to answer", ["source"], buckets=buckets, registry=registry),
+        in_flight=Gauge("webhook_in_flight", "requests being answered", registry=registry),
+    )
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, counted as it streams in. Raises `Refusal` before a signature is computed over too much."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise Refusal("body_too_large")
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise Refusal("body_too_large")
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise Refusal("body_cut_off") from error
+    return b"".join(chunks)
+
+
+def _plain(secrets: tuple[SecretStr, ...]) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _refuse_if(reason: str | None) -> None:
+    if reason is not None:
+        raise Refusal(reason)
+
+
+def _shopify(request: Request, body: bytes, settings: Settings) -> list[Message]:
+    given = request.headers.get("x-shopify-hmac-sha256")
+    _refuse_if(signatures.verify_shopify(_plain(settings.shopify_webhook_secrets), body, given))
+    route = "/".join((request.path_params["resource"], request.path_params["event"]))
+    return messages.shopify(route, body, request.headers, settings.shopify_shops, _now())
+
+
+def _stripe(request: Request, body: bytes, settings: Settings) -> list[Message]:
+    given = request.headers.get("stripe-signature")
+    _refuse_if(signatures.verify_stripe(_plain(settings.stripe_webhook_secrets), body, given, time.time()))
+    return messages.stripe(body, _now())
+
+
+def _hubspot(request: Request, body: bytes, settings: Settings) -> list[Message]:
+    query = f"?{request.url.query}" if request.url.query else ""
+    # behind TLS termination the signed URI is the public one
+    uri = f"{settings.public_base_url.rstrip('/')}{request.url.path}{query}"
+    reason = signatures.verify_hubspot(
+        _plain(settings.hubspot_webhook_secrets),
+        request.method,
+        uri,
+        body,
+        request.headers.get("x-hubspot-signature-v3"),
+        request.headers.get("x-hubspot-request-timestamp"),
+        time.time(),
+    )
+    _refuse_if(reason)
+    return messages.hubspot(body, _now())
+
+
+Verify = Callable[[Request, bytes, Settings], list[Message]]
+
+
+class Endpoint:
+    """What the three routes share: the limit on requests at once, the publishing, the counting."""
+
+    def __init__(self, settings: Settings, publisher: Publisher, metrics: Metrics) -> None:
+        self._settings, self._publisher, self._metrics = settings, publisher, metrics
+        self._in_flight = 0
+
+    async def answer(self, source: str, request: Request, verify: Verify) -> Response:
+        """200 with counts, or the refusal with its reason."""
+        began = time.perf_counter()
+        try:
+            found = await self._accept(request, verify)
+            quarantined = sum(message.quarantined for message in found)
+            body: BaseModel = Accepted(messages=len(found) - quarantined, quarantined=quarantined)
+            outcome, reason, status = "accepted", "", 200
+        except Refusal as refusal:
+            body = Refused(reason=refusal.reason)
+            outcome, reason, status = "refused", refusal.reason, STATUS[refusal.reason]
+        self._metrics.requests.labels(source, outcome, reason).inc()
+        self._metrics.seconds.labels(source).observe(time.perf_counter() - began)
+        headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else None
+        return JSONResponse(body.model_dump(), status_code=status, headers=headers)
+
+    async def _accept(self, request: Request, verify: Verify) -> list[Message]:
+        if self._in_flight >= self._settings.max_in_flight:
+            raise Refusal("overloaded")
+        self._in_flight += 1
+        self._metrics.in_flight.set(self._in_flight)
+        try:
+            body = await read_body(request, self._settings.max_body_bytes)
+            found = verify(request, body, self._settings)
+            await self._publisher.publish(found)
+        except NotAcknowledged as error:
+            raise Refusal("broker_unavailable") from error
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.set(self._in_flight)
+        for message in found:
+            self._metrics.messages.labels(message.topic).inc()
+        return found
+
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Accepted, "description": "stored; the broker acknowledged"},
+    400: {"model": Refused, "description": "the body did not come in time"},
+    401: {"model": Refused, "description": "the signature or its time is not valid"},
+    413: {"model": Refused, "description": "the body is over the limit"},
+    503: {"model": Refused, "description": "send again: too many requests, or the broker did not acknowledge"},
+}
+BODY_SCHEMA = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; the producer is made when it starts and flushed when it ends."""
+    s = settings or get_settings()
+    metrics = _metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        publisher = Publisher(s)
+        app.state.publisher = publisher
+        app.state.endpoint = Endpoint(s, publisher, metrics)
+        yield
+        publisher.close()
+
+    app = FastAPI(
+        title="Webhook ingestion",
+        summary="Signed webhooks of Shopify, Stripe and HubSpot, stored before they are acknowledged.",
+        lifespan=lifespan,
+    )
+
+    def route(path: str, source: str, verify: Verify, summary: str) -> None:
+        async def handle(request: Request) -> Response:
+            return await request.app.state.endpoint.answer(source, request, verify)
+
+        handler: Callable[[Request], Awaitable[Response]] = handle
+        options: dict[str, Any] = {"responses": ANSWERS, "openapi_extra": BODY_SCHEMA, "response_model": Accepted}
+        app.post(path, summary=summary, name=source, tags=["webhooks"], **options)(handler)
+
+    route("/webhooks/shopify/{resource:str}/{event:str}", "shopify", _shopify, "One Shopify webhook")
+    route("/webhooks/stripe", "stripe", _stripe, "One Stripe event")
+    route("/webhooks/hubspot", "hubspot", _hubspot, "Up to 100 HubSpot events")
+
+    @app.get("/health", tags=["state"], summary="The process answers")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["state"], summary="The broker answers", responses={503: {"model": Refused}})
+    async def ready(request: Request) -> Response:
+        if await request.app.state.publisher.broker_answers():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse(Refused(reason="broker_unavailable").model_dump(), status_code=503)
+
+    @app.get("/metrics", tags=["state"], summary="Counters for Prometheus", response_class=Response)
+    async def show_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
