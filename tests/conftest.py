@@ -111,3 +111,11 @@ def local_spark() -> Iterator[object]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(live_stack: None) -> object:
+    """A session on the live Connect server."""
+    from lakehouse.engines.spark import spark_session
+
+    return spark_session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 
+    # pyspark.sql.functions looks here to know which kind of session it builds expressions for
+    os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
     active = ConnectSession.getActiveSession()
     if active is not None and not active.is_stopped:
         try:

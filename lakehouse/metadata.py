@@ -1,0 +1,267 @@
+"""What the pipeline remembers of itself: watermarks, runs, and the ledger's checks.
+
+These tables are tiny and written often, so pyiceberg writes them directly: a commit takes a fraction of what a Spark
+job would. Each write is one atomic commit, retried when another task committed first.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import LakehouseError
+from lakehouse.tables import Column, Table, create_all, iceberg_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table as IcebergTable
+    from pyspark.sql import SparkSession
+
+    from lakehouse.merge import StepResult
+
+COMMIT_ATTEMPTS = 12
+COMMIT_MARK = "lakehouse.commit-id"
+WATERMARK_COLUMN = "committed_at"
+_TRIM = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "20"}
+
+WATERMARKS = Table(
+    name="metadata.incremental_watermarks",
+    grain="one row per source table and target table that reads it",
+    key=("source_table", "target_table"),
+    columns=(
+        Column("source_table", "string", "table that was read", required=True),
+        Column("target_table", "string", "table that was written from it", required=True),
+        Column("watermark_column", "string", "what watermark_value is: the source snapshot's commit time"),
+        Column("watermark_value", "timestamptz", "commit time of last_snapshot_id; for people, it selects no rows"),
+        Column("updated_at", "timestamptz", "when the watermark last moved"),
+        Column("last_snapshot_id", "long", "source snapshot up to which the target holds all rows; null: none"),
+        Column("batch_id", "string", "batch that moved it; the same id is in the target's snapshot summary"),
+    ),
+    properties=_TRIM,
+)
+
+RUNS = Table(
+    name="metadata.pipeline_runs",
+    grain="one row per step that committed something or failed, per run",
+    key=("run_id", "step", "started_at"),
+    columns=(
+        Column("run_id", "string", "the run, as Airflow or the command line names it", required=True),
+        Column("step", "string", "name of the step", required=True),
+        Column("table", "string", "table that the step wrote"),
+        Column("started_at", "timestamptz", "start of the step", required=True),
+        Column("finished_at", "timestamptz", "end of the step"),
+        Column("read", "long", "rows read from the sources"),
+        Column("inserted", "long", "rows added"),
+        Column("updated", "long", "rows whose values changed"),
+        Column("deleted", "long", "rows removed"),
+        Column("rejected", "long", "rows that went to staging.rejects"),
+        Column("snapshot_id", "long", "the table's snapshot after the step"),
+        Column("status", "string", "succeeded or failed", required=True),
+        Column("error", "string", "first line of the error of a failed step"),
+    ),
+    properties=_TRIM,
+)
+
+RECONCILIATION = Table(
+    name="metadata.reconciliation",
+    grain="one row per check of one run of the ledger",
+    key=("run_id", "check", "currency", "left_name", "right_name"),
+    columns=(
+        Column("run_id", "string", "run that asked for the check", required=True),
+        Column("check", "string", "what must be equal", required=True),
+        Column("left_name", "string", "first side"),
+        Column("left_count", "decimal(38,2)", "rows, or money in major units of the currency"),
+        Column("right_name", "string", "second side"),
+        Column("right_count", "decimal(38,2)", "rows, or money in major units of the currency"),
+        Column("currency", "string", "ISO 4217 code for sums of money; null for counts"),
+        Column("balanced", "boolean", "whether both sides are equal", required=True),
+        Column("detail", "string", "the rows that do not agree, where there are any"),
+        Column("checked_at", "timestamptz", "when it was checked", required=True),
+    ),
+    properties=_TRIM,
+)
+
+TABLES = (WATERMARKS, RUNS, RECONCILIATION)
+_RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
+
+
+class MetadataNotWritten(LakehouseError):
+    """A metadata table could not be committed, for the other writers were always first."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """How far a target has read a source. `batch_id` is the batch that moved it there."""
+
+    last_snapshot_id: int | None
+    batch_id: str | None
+
+
+@lru_cache(maxsize=1)
+def catalog() -> Catalog:
+    """This process's catalog client, kept because its first answer costs most of a second."""
+    from lakehouse.engines.catalog import iceberg_catalog
+
+    return iceberg_catalog()
+
+
+def load(table: Table) -> IcebergTable:
+    """The Iceberg table of a contract at its newest snapshot; created if it is not there."""
+    from pyiceberg.exceptions import NoSuchTableError
+
+    try:
+        return catalog().load_table(table.name)
+    except NoSuchTableError:
+        create_all(catalog(), [table])
+        return catalog().load_table(table.name)
+
+
+def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    import pyarrow as pa
+
+    schema = iceberg_schema(table).as_arrow()
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def _commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], None]) -> None:
+    """Load, change and commit until no other writer was first; a commit whose answer was lost is not made twice."""
+    from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+
+    mark = str(uuid.uuid4())
+    pause = threading.Event()
+    for attempt in range(COMMIT_ATTEMPTS):
+        current = load(table)
+        if any(s.summary and s.summary.additional_properties.get(COMMIT_MARK) == mark for s in current.snapshots()):
+            return
+        try:
+            change(current, {COMMIT_MARK: mark})
+        except (CommitFailedException, CommitStateUnknownException):
+            pause.wait(0.05 * 2 ** min(attempt, 5))
+        else:
+            return
+    raise MetadataNotWritten(f"{table.name}: {COMMIT_ATTEMPTS} commits were refused", "run the step again")
+
+
+def append(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to a metadata table, exactly once. Raises `MetadataNotWritten`."""
+    if rows:
+        data = _arrow(table, rows)
+        _commit(table, lambda current, mark: current.append(data, snapshot_properties=mark))
+
+
+# -- watermarks -----------------------------------------------------------------------------------------------
+
+
+def watermarks(target: str) -> dict[str, Watermark]:
+    """How far `target` has read each of its sources; no entry for a source it never read."""
+    from pyiceberg.expressions import EqualTo
+
+    rows = load(WATERMARKS).scan(row_filter=EqualTo("target_table", target)).to_arrow().to_pylist()
+    return {row["source_table"]: Watermark(row["last_snapshot_id"], row["batch_id"]) for row in rows}
+
+
+def commit_time(source: str, snapshot_id: int | None) -> datetime | None:
+    """When a snapshot of a table was committed; None if snapshot or table are not kept any more."""
+    from pyiceberg.exceptions import NoSuchTableError
+
+    if snapshot_id is None:
+        return None
+    try:
+        snapshot = catalog().load_table(source).snapshot_by_id(snapshot_id)
+    except NoSuchTableError:
+        return None
+    return None if snapshot is None else datetime.fromtimestamp(snapshot.timestamp_ms / 1000, tz=UTC)
+
+
+def _replace_watermarks(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table is a few dozen rows: each change writes it whole, as one file, in one commit."""
+    mine = {row["source_table"] for row in rows}
+
+    def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        kept = [
+            row
+            for row in current.scan().to_arrow().to_pylist()
+            if not (row["target_table"] == target and row["source_table"] in mine)
+        ]
+        ordered = sorted([*kept, *rows], key=lambda row: (row["target_table"], row["source_table"]))
+        current.overwrite(_arrow(WATERMARKS, ordered), snapshot_properties=mark)
+
+    _commit(WATERMARKS, change)
+
+
+def advance(target: str, sources: Mapping[str, int | None], batch_id: str) -> bool:
+    """Say that `target` holds all of `sources` up to these snapshots; False, and no commit, if it said so already."""
+    known = watermarks(target)
+    moved = {s: i for s, i in sources.items() if s not in known or known[s].last_snapshot_id != i}
+    if not moved:
+        return False
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "source_table": source,
+            "target_table": target,
+            "watermark_column": WATERMARK_COLUMN,
+            "watermark_value": commit_time(source, snapshot_id),
+            "updated_at": now,
+            "last_snapshot_id": snapshot_id,
+            "batch_id": batch_id,
+        }
+        for source, snapshot_id in moved.items()
+    ]
+    _replace_watermarks(target, rows)
+    return True
+
+
+def forget(target: str) -> None:
+    """Make the next run of the target's step read its sources from the beginning, as after a change of its code."""
+    rows = [
+        {
+            "source_table": source,
+            "target_table": target,
+            "watermark_column": WATERMARK_COLUMN,
+            "updated_at": datetime.now(UTC),
+            # a new id: the next batch must not be taken for one that was committed before
+            "batch_id": f"forgotten-{uuid.uuid4()}",
+        }
+        for source in watermarks(target)
+    ]
+    if rows:
+        _replace_watermarks(target, rows)
+
+
+# -- runs -------------------------------------------------------------------------------------------------------
+
+
+class RunRecord:
+    """What one step reports when it is done."""
+
+    def __init__(self) -> None:
+        self.result: StepResult | None = None
+
+    def finish(self, result: StepResult) -> None:
+        self.result = result
+
+
+@contextmanager
+def record_run(spark: SparkSession, run_id: str, step: str) -> Iterator[RunRecord]:
+    """Leave a row in `metadata.pipeline_runs` for a step that changed something or failed, and none otherwise."""
+    record, started = RunRecord(), datetime.now(UTC)
+    row: dict[str, Any] = {"run_id": run_id, "step": step, "started_at": started}
+    try:
+        yield record
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0][:1000]
+        append(RUNS, [{**row, "finished_at": datetime.now(UTC), "status": "failed", "error": reason}])
+        raise
+    result = record.result
+    if result is not None and result.changed:
+        counts = {name: getattr(result, name) for name in _RESULT_COUNTS}
+        outcome = {"snapshot_id": result.snapshot_id, "finished_at": datetime.now(UTC), "status": "succeeded"}
+        append(RUNS, [{**row, **counts, **outcome}])
