@@ -10,11 +10,11 @@ help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor:  ## is this machine ready? (needs nothing installed)
-	@$(PYTHON) stack/doctor.py
+	@if [ -x $(LAKEHOUSE) ]; then $(LAKEHOUSE) stack doctor; else $(PYTHON) stack/doctor.py; fi
 
 setup:  ## install everything below .lakehouse/; a second time it does nothing
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) was not found. next: install Python 3.11, or make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -d .lakehouse/env || $(PYTHON) stack/doctor.py
+	@test -d .lakehouse/stamps || $(PYTHON) stack/doctor.py machine
 	@$(PYTHON) stack/setup.py
 
 demo: setup  ## the whole way: stack up, webhooks sent, pipeline run by Airflow, ledger balanced

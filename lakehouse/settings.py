@@ -16,42 +16,11 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakehouse.errors import LakehouseError
+from lakehouse.ports import SEED_PORTS
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HOME = PROJECT_ROOT / ".lakehouse"
 ENV_PREFIX = "LAKEHOUSE_"
-
-SEED_PORTS: dict[str, int] = {
-    "ingestion_port": 8090,
-    "catalog_port": 8181,
-    "flink_port": 8083,
-    "flink_gateway_port": 8087,
-    "flink_rpc_port": 6123,
-    "flink_blob_port": 6124,
-    "flink_taskmanager_rpc_port": 6125,
-    "flink_taskmanager_data_port": 6126,
-    "zookeeper_port": 2181,
-    "spark_ui_port": 8084,
-    "spark_master_port": 7077,
-    "spark_worker_port": 7078,
-    "spark_worker_ui_port": 8089,
-    "spark_connect_port": 15002,
-    "spark_connect_ui_port": 4040,
-    "trino_port": 8085,
-    "airflow_port": 8086,
-    "airflow_log_port": 8793,
-    "s3_port": 9000,
-    "s3_console_port": 9001,
-    "s3_master_port": 9333,
-    "s3_volume_port": 9340,
-    "s3_filer_port": 9350,
-    "kafka_port": 9092,
-    "kafka_controller_port": 9093,
-    "clickhouse_port": 8123,
-    "postgres_port": 5432,
-    "jupyter_port": 8888,
-}
-"""Default port of each service; `port_offset` is added to every one that is not set by itself."""
 
 
 class Settings(BaseSettings):

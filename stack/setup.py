@@ -69,7 +69,9 @@ def _bootstrap() -> None:
 def _environment(folder: Path, lock: str) -> None:
     if not (folder / "bin" / "python").exists():
         run(_uv(), "venv", "--quiet", "--python", sys.executable, folder)
-    run(_uv(), "pip", "sync", "--quiet", "--require-hashes", "--python", folder / "bin" / "python", REQUIREMENTS / lock)
+    # compiled once here: else each of a dozen processes would compile the same thousands of modules at its start
+    sync = ("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode")
+    run(_uv(), *sync, "--python", folder / "bin" / "python", REQUIREMENTS / lock)
 
 
 def _notebook_environment() -> None:

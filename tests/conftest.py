@@ -66,7 +66,6 @@ def live_stack(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     from lakehouse.settings import load_settings
-    from stack.doctor import check_before_start
     from stack.native import lifecycle, supervisor
     from stack.native.secrets import ensure_secrets
 
@@ -79,7 +78,6 @@ def live_stack(request: pytest.FixtureRequest) -> Iterator[None]:
         ensure_secrets(TEST_DATA_DIR)
     settings = load_settings()
     services = lifecycle.select([])
-    check_before_start(settings, services)
     lifecycle.up(settings, services, lambda name, what, s: _say(request, f"  {name:<24} {what:<10} {s:6.1f} s"))
     yield
     if not keep:

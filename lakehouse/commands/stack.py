@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from datetime import datetime
+import time
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from lakehouse.commands._services import print_status, progress, wide_console
 from lakehouse.errors import LakehouseError
-from lakehouse.settings import ENV_PREFIX, HOME, load_settings
+from lakehouse.settings import ENV_PREFIX, HOME, Settings, load_settings, secrets_file
 
-app = typer.Typer(no_args_is_help=True, help="Start, stop and look at the services.")
-console = Console()
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Start, stop and look at the services.")
+console = wide_console()
 
-MEMORY_BUDGET_GB = 9.0
-STATE_STYLE = {"healthy": "green", "starting": "yellow", "unhealthy": "red", "failed": "bold red", "stopped": "dim"}
 NAMES = typer.Argument(None, help="services or families (`flink`, `spark`, `airflow`); all when left out")
 
 
-def _report(name: str, what: str, seconds: float) -> None:
-    style = {"healthy": "green", "stopped": "dim"}.get(what, "yellow")
-    console.print(f"  {name:<24} [{style}]{what:<10}[/] {seconds:6.1f} s", highlight=False)
-
-
 def _data_dir() -> Path:
-    import os
-
     return Path(os.environ.get(f"{ENV_PREFIX}DATA_DIR", HOME / "stack"))
+
+
+def _initialised() -> Settings:
+    from stack.native.secrets import ensure_secrets
+
+    ensure_secrets(_data_dir())
+    return load_settings()
 
 
 @app.command()
@@ -45,17 +43,14 @@ def init() -> None:
 @app.command()
 def up(names: list[str] = NAMES) -> None:
     """Start services with all they require, and wait until each answers a real question."""
-    from stack.doctor import check_before_start
     from stack.native import lifecycle
-    from stack.native.secrets import ensure_secrets
 
-    ensure_secrets(_data_dir())
-    settings = load_settings()
+    settings = _initialised()
     services = lifecycle.select(names or [])
-    check_before_start(settings, services)
-    began = datetime.now()
-    lifecycle.up(settings, services, _report)
-    console.print(f"[green]{len(services)} services are healthy[/] after {(datetime.now() - began).seconds} s")
+    began = time.monotonic()
+    with progress(console) as report:
+        lifecycle.up(settings, services, report)
+    console.print(f"[green]{len(services)} services are healthy[/] after {time.monotonic() - began:.0f} s")
 
 
 @app.command()
@@ -63,8 +58,17 @@ def down(names: list[str] = NAMES) -> None:
     """Stop services; without names all of them and supervisord. Data stays."""
     from stack.native import lifecycle
 
+    if not secrets_file(_data_dir()).exists():
+        console.print("nothing runs: this stack was never started")
+        return
     settings = load_settings()
-    lifecycle.down(settings, lifecycle.select(names or [], with_required=False), _report, everything=not names)
+    services = lifecycle.select(names or [], with_required=False)
+    with progress(console) as report:
+        survivors = lifecycle.down(settings, services, report, everything=not names)
+    for survivor in survivors:
+        console.print(f"  ended by force: {survivor}", style="yellow", markup=False, highlight=False)
+    if not names:
+        console.print("no process is left")
 
 
 @app.command()
@@ -74,8 +78,9 @@ def restart(names: list[str] = typer.Argument(..., help="services or families"))
 
     settings = load_settings()
     services = lifecycle.select(names, with_required=False)
-    lifecycle.down(settings, services, _report, everything=False)
-    lifecycle.up(settings, services, _report)
+    with progress(console) as report:
+        lifecycle.down(settings, services, report, everything=False)
+        lifecycle.up(settings, services, report)
 
 
 @app.command()
@@ -83,43 +88,32 @@ def status(as_json: bool = typer.Option(False, "--json", help="for machines")) -
     """Every service: state, ports, pid, memory, start time; and the memory of all together."""
     from stack.native.inspection import inspect_all
 
-    rows = inspect_all(load_settings())
+    settings = _initialised()
+    rows = inspect_all(settings)
     if as_json:
         typer.echo(json.dumps([row.as_dict() for row in rows], indent=1))
-        return
-    table = Table(title=f"stack “{load_settings().stack_name}”", title_justify="left")
-    for column, justify in (("service", "left"), ("state", "left"), ("ports", "left"), ("pid", "right")):
-        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    table.add_column("memory", justify="right")
-    table.add_column("since")
-    table.add_column("page")
-    for row in rows:
-        since = row.started_at.strftime("%H:%M:%S") if row.started_at else ""
-        memory = f"{row.memory_mb:.0f} MB" if row.pid else ""
-        state = f"[{STATE_STYLE[row.state]}]{row.state}[/]" + (f": {row.reason}" if row.reason else "")
-        table.add_row(row.name, state, row.ports, str(row.pid or ""), memory, since, row.url)
-    console.print(table)
-    total = sum(row.memory_mb for row in rows) / 1024
-    style = "green" if total <= MEMORY_BUDGET_GB else "red"
-    console.print(f"memory of everything together: [{style}]{total:.2f} GB[/] of {MEMORY_BUDGET_GB:.0f} GB")
+    else:
+        print_status(console, settings.stack_name, rows)
 
 
 @app.command()
 def logs(
-    name: str = typer.Argument(..., help="a service"),
-    lines: int = typer.Option(50, "-n", help="how many lines"),
+    name: str = typer.Argument(..., help="a service or a family"),
+    lines: int = typer.Option(50, "-n", help="how many lines of each"),
     follow: bool = typer.Option(False, "--follow", "-f", help="go on as the log grows; end with Ctrl-C"),
 ) -> None:
     """The end of a service's log."""
     from stack.native import lifecycle
 
     settings = load_settings()
-    lifecycle.select([name], with_required=False)
-    console.print(lifecycle.log_tail(settings, name, lines), markup=False, highlight=False)
+    services = lifecycle.select([name], with_required=False)
+    for service in services:
+        if len(services) > 1:
+            console.rule(service.name)
+        console.print(lifecycle.log_tail(settings, service.name, lines), markup=False, highlight=False, soft_wrap=True)
     if follow:
-        import subprocess
-
-        subprocess.run(["tail", "-n", "0", "-F", str(settings.log_dir / f"{name}.log")], check=False)
+        files = [str(settings.log_dir / f"{service.name}.log") for service in services]
+        os.execvp("tail", ["tail", "-n", "0", "-F", *files])
 
 
 @app.command()
@@ -127,23 +121,25 @@ def doctor() -> None:
     """Check this machine: architecture, Java, ports, memory, disk. Says which setting to change."""
     from stack.doctor import report
     from stack.native import lifecycle
-    from stack.native.secrets import ensure_secrets
 
-    ensure_secrets(_data_dir())
-    settings = load_settings()
-    if not report(settings, lifecycle.select([])):
+    if not report(_initialised(), lifecycle.select([])):
         raise LakehouseError("this machine is not ready", "mend what is marked ✗ above, then run `make doctor` again")
 
 
 @app.command()
 def reset(yes: bool = typer.Option(False, "--yes", help="do not ask")) -> None:
     """Stop everything and delete this stack's data and secrets. Installed tools stay."""
-    from stack.native import supervisor
-
     data_dir = _data_dir()
+    if not data_dir.exists():
+        console.print("there is no data")
+        return
+    if not secrets_file(data_dir).exists() and any(data_dir.iterdir()):
+        raise LakehouseError(
+            f"{data_dir} does not look like a stack's data folder: it holds no {secrets_file(data_dir).name}",
+            f"look at it, and delete it yourself; or correct {ENV_PREFIX}DATA_DIR",
+        )
     if not yes:
         typer.confirm(f"Delete all data of the stack in {data_dir}?", abort=True)
-    if data_dir.exists() and (data_dir / "secrets.env").exists() and supervisor.is_running(load_settings()):
-        down([])
-    shutil.rmtree(data_dir, ignore_errors=True)
+    down([])
+    shutil.rmtree(data_dir)
     console.print("the stack's data is gone")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from lakehouse.settings import Settings
 from stack.native import supervisor
 from stack.native.lifecycle import why_not_healthy
+from stack.native.processes import memory_mb
 from stack.native.registry import all_services
 from stack.native.service import Service
 
@@ -24,7 +24,7 @@ class Row:
     title: str
     state: str
     reason: str
-    ports: str
+    ports: dict[str, int]
     pid: int
     memory_mb: float
     started_at: datetime | None
@@ -34,48 +34,18 @@ class Row:
         return {**asdict(self), "started_at": self.started_at.isoformat() if self.started_at else None}
 
 
-def _children() -> dict[int, list[int]]:
-    children: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue  # the process ended while we looked
-        children.setdefault(int(fields[1]), []).append(int(path.parent.name))
-    return children
-
-
-def process_tree(pid: int) -> list[int]:
-    """A process and all below it."""
-    children, tree, queue = _children(), [], [pid]
-    while queue:
-        current = queue.pop()
-        tree.append(current)
-        queue.extend(children.get(current, []))
-    return tree
-
-
-def _pss_mb(pid: int) -> float:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    except OSError:
-        return 0.0
-    match = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    return int(match[1]) / 1024 if match else 0.0
-
-
-def memory_mb(pid: int) -> float:
-    """Memory of a process and all below it, in MB."""
-    return sum(_pss_mb(each) for each in process_tree(pid))
+def _not_healthy(service: Service, process: supervisor.Process) -> str:
+    """A service that does not answer yet is starting for as long as its start may take."""
+    return "starting" if time.time() - process.started_at < service.start_timeout_seconds else "unhealthy"
 
 
 def _inspect(service: Service, process: supervisor.Process | None, settings: Settings) -> Row:
-    ports = " ".join(f"{label}:{getattr(settings, name)}" for label, name in service.ports.items())
+    ports = {label: getattr(settings, name) for label, name in service.ports.items()}
     state, reason, pid = "stopped", "", 0
     if process and process.state in ("RUNNING", "STARTING"):
         pid = process.pid
         problem = why_not_healthy(service, settings)
-        state, reason = ("healthy", "") if problem is None else ("unhealthy", problem[:160])
+        state, reason = ("healthy", "") if problem is None else (_not_healthy(service, process), problem[:160])
     elif process and process.state in ("FATAL", "BACKOFF"):
         state, reason = "failed", process.message[:160]
     started = datetime.fromtimestamp(process.started_at, UTC).astimezone() if process and pid else None

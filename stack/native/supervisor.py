@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shlex
 import subprocess
 import xmlrpc.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,14 @@ from typing import Any
 
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.waiting import wait_until
+from stack.native import processes as os_processes
 from stack.native.service import CannotPrepare, Service, stack_environment
 
+ALIVE = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
+FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "FLINK_", "HADOOP_", "JAVA_TOOL", "JDK_JAVA", "KAFKA_", "PG", "PYTHON", "SPARK_")
+"""Variables of the person's shell that would change how an engine starts: services do not inherit them."""
+OPEN_FILES = 4096
+SHUTDOWN_SECONDS = 90
 LOG_BYTES, LOG_BACKUPS = "20MB", 2
 SOCKET_PATH_LIMIT = 100
 """A Unix socket's path has room for 107 bytes; supervisord adds its pid while it binds."""
@@ -37,11 +45,20 @@ def conf_file(settings: Settings) -> Path:
 
 
 def socket_path(settings: Settings) -> Path:
-    """In the stack's run folder; below the user's runtime folder where that path is too long."""
+    """In the stack's run folder; in a short folder of this user alone where that path is too long."""
     wanted = settings.run_dir / "supervisor.sock"
     if len(str(wanted)) < SOCKET_PATH_LIMIT:
         return wanted
-    return Path(f"/tmp/lakehouse-{os.getuid()}-{settings.postgres_port}") / "supervisor.sock"
+    place = hashlib.sha256(str(settings.data_dir).encode()).hexdigest()[:12]
+    return Path(f"/tmp/lakehouse-{os.getuid()}-{place}") / "supervisor.sock"
+
+
+def _own_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.getuid():
+        raise CannotPrepare(
+            f"{folder} belongs to another user", "set LAKEHOUSE_DATA_DIR to a folder with a shorter path"
+        )
 
 
 def _escape(text: str) -> str:
@@ -93,6 +110,7 @@ pidfile={settings.run_dir / "supervisord.pid"}
 childlogdir={settings.log_dir}
 identifier=lakehouse-{settings.stack_name}
 umask=077
+minfds={OPEN_FILES}
 {"user=root" if os.getuid() == 0 else ""}
 
 [unix_http_server]
@@ -127,44 +145,59 @@ def is_running(settings: Settings) -> bool:
         return False
 
 
-def write_conf(services: Iterable[Service], settings: Settings) -> bool:
-    """Write the configuration; returns whether it changed."""
+def write_conf(services: Iterable[Service], settings: Settings) -> None:
+    """Write the configuration of supervisord and the folders it needs."""
     for folder in (settings.conf_dir, settings.log_dir, settings.run_dir, settings.var_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    socket_path(settings).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target, text = conf_file(settings), render(services, settings)
-    if target.exists() and target.read_text(encoding="utf-8") == text:
-        return False
-    target.touch(mode=0o600)
-    target.write_text(text, encoding="utf-8")
-    return True
+    _own_folder(socket_path(settings).parent)
+    target, partial = conf_file(settings), conf_file(settings).with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(render(services, settings), encoding="utf-8")
+    partial.replace(target)
+
+
+@contextmanager
+def lock(settings: Settings, name: str) -> Iterator[None]:
+    """One command at a time does `name`; a second one waits for it."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.run_dir / f"{name}.lock").open("w", encoding="ascii") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def clean_environment() -> dict[str, str]:
+    """What services inherit: the shell's environment without what would reconfigure an engine behind our back."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    local = ",".join(filter(None, (kept.get("NO_PROXY") or kept.get("no_proxy"), "127.0.0.1,localhost")))
+    return {**kept, "NO_PROXY": local, "no_proxy": local, "PYTHONUNBUFFERED": "1"}
 
 
 def ensure_running(services: Iterable[Service], settings: Settings) -> None:
     """Start supervisord, or give a running one the new configuration. Raises `CannotPrepare`."""
-    changed = write_conf(services, settings)
-    if is_running(settings):
-        if changed:
-            reload_conf(settings)
-        return
-    done = subprocess.run(
-        [str(settings.home / "env" / "bin" / "supervisord"), "-c", str(conf_file(settings))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CannotPrepare(f"supervisord did not start: {(done.stderr or done.stdout).strip()[-800:]}")
-    wait_until(lambda: is_running(settings), timeout=20, what="supervisord to answer", every=0.1)
+    with lock(settings, "supervisord"):
+        write_conf(services, settings)
+        if is_running(settings):
+            _reload(settings)
+            return
+        done = subprocess.run(
+            [str(settings.home / "env" / "bin" / "supervisord"), "-c", str(conf_file(settings))],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise CannotPrepare(f"supervisord did not start: {(done.stderr or done.stdout).strip()[-800:]}")
+        wait_until(lambda: is_running(settings), timeout=20, what="supervisord to answer", every=0.1)
 
 
-def reload_conf(settings: Settings) -> None:
-    """Take over added and changed programs; a running program keeps its old definition until it stops."""
+def _reload(settings: Settings) -> None:
+    """Take over added and changed programs; a live program keeps its old definition until it is stopped."""
     rpc = _rpc(settings)
     added, changed, _ = rpc.reloadConfig()[0]
-    states = {process.name: process for process in processes(settings)}
+    states = {process.name: process.state for process in processes(settings)}
     for name in changed:
-        if states[name].state in ("STOPPED", "EXITED", "FATAL"):
+        if states[name] not in ALIVE:
             rpc.removeProcessGroup(name)
             rpc.addProcessGroup(name)
     for name in added:
@@ -199,19 +232,26 @@ def start(settings: Settings, name: str) -> None:
 
 def stop(settings: Settings, name: str) -> None:
     """Stop one service and wait until its process is gone."""
-    if state_of(settings, name) in ("RUNNING", "STARTING", "BACKOFF"):
+    if state_of(settings, name) in ALIVE:
         with _explained("stop", name):
             _rpc(settings).stopProcess(name, True)
 
 
+def find(settings: Settings, name: str) -> Process | None:
+    """What supervisord knows of one service; None when it does not run or does not know it."""
+    return next((process for process in processes(settings) if process.name == name), None)
+
+
 def state_of(settings: Settings, name: str) -> str:
     """supervisord's word for the state of a service; STOPPED when it is not running."""
-    return next((p.state for p in processes(settings) if p.name == name), "STOPPED")
+    process = find(settings, name)
+    return process.state if process else "STOPPED"
 
 
 def shutdown(settings: Settings) -> None:
     """End supervisord with all its children and wait until it is gone."""
     if not is_running(settings):
         return
+    pid = int(_rpc(settings).getPID())
     _rpc(settings).shutdown()
-    wait_until(lambda: not socket_path(settings).exists(), timeout=60, what="supervisord to end", every=0.2)
+    wait_until(lambda: not os_processes.is_alive(pid), timeout=SHUTDOWN_SECONDS, what="supervisord to end", every=0.1)

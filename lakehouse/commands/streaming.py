@@ -1,0 +1,92 @@
+"""`lakehouse streaming`: the Flink job from topics to raw tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lakehouse.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="The Flink job from topics to raw tables.")
+console = Console()
+
+
+@app.command()
+def start() -> None:
+    """Create the raw tables and start the job, from where it stopped; a running one is left alone."""
+    from lakehouse.streaming import jobs
+
+    job = jobs.ensure_running(load_settings())
+    console.print(f"[green]{job.name}[/] runs as {job.job_id}")
+
+
+@app.command("list")
+def list_jobs() -> None:
+    """The jobs Flink knows: state, since when, checkpoints, restarts."""
+    from lakehouse.engines.flink import FlinkRest
+
+    rest = FlinkRest(load_settings())
+    table = Table()
+    for column in ("job", "state", "since", "checkpoints", "last one", "failed", "id"):
+        table.add_column(column)
+    for job in rest.jobs():
+        found = rest.checkpoints(job.job_id)
+        latest = (found["latest"] or {}).get("completed")
+        age = "none yet"
+        if latest:
+            done = datetime.fromtimestamp(latest["latest_ack_timestamp"] / 1000, UTC)
+            age = f"{(datetime.now(UTC) - done).seconds} s ago, took {latest['end_to_end_duration']} ms"
+        since = job.started_at.astimezone().strftime("%m-%d %H:%M:%S")
+        counts = found["counts"]
+        table.add_row(job.name, job.state, since, str(counts["completed"]), age, str(counts["failed"]), job.job_id)
+    console.print(table)
+
+
+@app.command()
+def stop() -> None:
+    """Stop the job with a savepoint; `start` goes on from it."""
+    from lakehouse.streaming import jobs
+
+    path = jobs.stop(load_settings())
+    console.print(f"stopped; savepoint {path}" if path else "no job runs", soft_wrap=True)
+
+
+@app.command()
+def restart() -> None:
+    """Stop with a savepoint and start from it."""
+    stop()
+    start()
+
+
+@app.command()
+def lag() -> None:
+    """Messages in each topic, rows in its raw table."""
+    from lakehouse.streaming import jobs
+
+    table = Table()
+    for column in ("topic", "messages", "rows in raw", "behind"):
+        table.add_column(column, justify="left" if column == "topic" else "right")
+    for each in jobs.lags(load_settings()):
+        table.add_row(each.topic, f"{each.logged:,}", f"{each.raw:,}", f"{each.logged - each.raw:,}")
+    console.print(table)
+
+
+@app.command()
+def wait(timeout: float = typer.Option(120, help="seconds without any new row before giving up")) -> None:
+    """Wait until raw shows all that the topics hold."""
+    from lakehouse.streaming import jobs
+
+    found = jobs.wait_until_caught_up(load_settings(), timeout)
+    console.print(f"raw shows all {sum(each.raw for each in found):,} messages")
+
+
+@app.command()
+def sql() -> None:
+    """The SQL of the job as it is submitted, secrets masked."""
+    from lakehouse.streaming.statements import script
+
+    for statement in script(load_settings(), masked=True):
+        console.print(f"{statement};\n", markup=False, highlight=False, soft_wrap=True)
