@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from lakehouse.errors import LakehouseError
-from lakehouse.semantic.records import HUBSPOT, SHOPIFY, STRIPE, Key
+from lakehouse.semantic.records import Key
 
 K = TypeVar("K", bound=Hashable)
-TRUTH_SOURCES = {"shopify": SHOPIFY, "stripe": STRIPE, "hubspot": HUBSPOT}
 
 
 class NothingToEvaluate(LakehouseError):
@@ -98,7 +97,7 @@ def read_truth(file: Path) -> dict[Key, str]:
     truth = {}
     for line in file.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        truth[TRUTH_SOURCES.get(row["source"], row["source"]), str(row["source_id"])] = str(row["person_id"])
+        truth[row["source"], str(row["source_id"])] = str(row["person_id"])
     return truth
 
 

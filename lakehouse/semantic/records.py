@@ -13,7 +13,7 @@ from lakehouse.semantic import normalize
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SHOPIFY, STRIPE, HUBSPOT = "shopify_customer", "stripe_customer", "hubspot_contact"
+SHOPIFY, STRIPE, HUBSPOT = "shopify", "stripe", "hubspot"
 SOURCES: dict[str, str] = {
     "staging.stg_shopify_customers": SHOPIFY,
     "staging.stg_stripe_customers": STRIPE,

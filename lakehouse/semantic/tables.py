@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse.tables import Column, Table
 
-_SOURCE = "sender and kind of record: shopify_customer, stripe_customer or hubspot_contact"
+_SOURCE = "sender of the record: shopify or stripe (a customer), hubspot (a contact)"
 
 BLOCKING_INDEX = Table(
     name="semantic.blocking_index",
