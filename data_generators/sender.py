@@ -1,0 +1,181 @@
+"""Posts a day's deliveries as the three senders would: signed at sending, many at once, again when it did not work.
+
+No sender promises an order, and neither does this: deliveries start in the order in which they are due, and those that
+are under way together may arrive in any order. What is sent again has the same body and ids; Stripe and HubSpot sign
+it anew with the time of the attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+
+from data_generators.deliveries import body_of
+from data_generators.ledger import Ledger
+from data_generators.signing import Signer
+
+MAX_OPEN = 2_000
+"""Deliveries under way or waiting for their next attempt; beyond it no new one starts."""
+RETRY_4XX = 1
+"""Real senders try a 4xx as often as a 5xx; here once more has to do, for the answer is the same."""
+TRY_LATER = (408, 429)
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a sender behaves: seconds to wait for an answer, further attempts and over how many seconds."""
+
+    connect: float
+    total: float
+    retries: int
+    over: float
+
+    def wait(self, attempt: int, scale: float) -> float:
+        """Seconds until the next attempt after number `attempt`: each wait is twice the one before."""
+        return self.over * 2 ** (attempt - 1) / (2**self.retries - 1) * scale
+
+
+HOUR = 3600.0
+MANNERS = {
+    "shopify": Manners(connect=1, total=5, retries=8, over=4 * HOUR),
+    "hubspot": Manners(connect=1, total=5, retries=10, over=24 * HOUR),
+    "stripe": Manners(connect=5, total=20, retries=12, over=72 * HOUR),
+}
+
+
+class TokenBucket:
+    """Lets `rate` a second through, after a first burst of at most a tenth of a second's worth."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._next = rate, 0.0
+        self._burst = max(1.0, rate / 10) / rate
+
+    async def take(self) -> None:
+        """Return when it is one's turn."""
+        now = time.monotonic()
+        self._next = max(self._next, now - self._burst) + 1 / self._rate
+        if self._next > now:
+            await asyncio.sleep(self._next - now)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `status` is None when nothing did."""
+
+    status: int | None
+    outcome: str
+    reason: str
+    messages: int = 0
+    quarantined: int = 0
+
+    @property
+    def retryable_often(self) -> bool:
+        return self.status is None or self.status >= 500 or self.status in TRY_LATER
+
+
+def read_answer(response: httpx.Response) -> Answer:
+    """2xx is accepted, 4xx is refused, all else failed."""
+    try:
+        said = orjson.loads(response.content)
+    except ValueError:
+        said = {}
+    said = said if isinstance(said, dict) else {}
+    status = response.status_code
+    if 200 <= status < 300:
+        return Answer(status, "accepted", "", int(said.get("messages", 0)), int(said.get("quarantined", 0)))
+    refused = 400 <= status < 500 and status not in TRY_LATER
+    return Answer(status, "refused" if refused else "failed", str(said.get("reason", f"http_{status}")))
+
+
+class Sender:
+    """Sends deliveries to one receiver and writes each attempt into the ledger.
+
+    `rate` is requests a second, `retry_scale` what a second of the real waits lasts here, `done` is called with the
+    outcome of each delivery that is final.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        signer: Signer,
+        ledger: Ledger,
+        *,
+        rate: float = 400,
+        concurrency: int = 32,
+        retry_scale: float = 0.001,
+        done: Callable[[str], None] = lambda outcome: None,
+    ) -> None:
+        self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
+        self._concurrency, self._scale, self._done = concurrency, retry_scale, done
+        self._bucket = TokenBucket(rate)
+        self._posting = asyncio.Semaphore(concurrency)
+        self._open = asyncio.Semaphore(MAX_OPEN)
+
+    async def run(self, deliveries: Iterable[dict[str, Any]]) -> None:
+        """Send all and return when each is final."""
+        limits = httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
+        # the receiver is this machine's or the one that the settings name: no proxy of the environment is asked
+        async with httpx.AsyncClient(limits=limits, trust_env=False) as client, asyncio.TaskGroup() as group:
+            for delivery in deliveries:
+                await self._open.acquire()
+                group.create_task(self._deliver(client, delivery))
+
+    async def _deliver(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
+        manners = MANNERS[delivery["sender"]]
+        body = body_of(delivery)
+        digest = hashlib.sha256(body).hexdigest()
+        attempt = 0
+        try:
+            while True:
+                attempt += 1
+                async with self._posting:
+                    await self._bucket.take()
+                    sent_at = time.time()
+                    answer = await self._post(client, delivery, body, sent_at, manners)
+                retries = manners.retries if answer.retryable_often else RETRY_4XX
+                final = answer.outcome == "accepted" or attempt > retries
+                self._ledger.write(_line(delivery, digest, attempt, sent_at, answer, final))
+                if final:
+                    return self._done(answer.outcome)
+                await asyncio.sleep(manners.wait(attempt, self._scale))
+        finally:
+            self._open.release()
+
+    async def _post(
+        self, client: httpx.AsyncClient, delivery: dict[str, Any], body: bytes, now: float, manners: Manners
+    ) -> Answer:
+        path = delivery["path"]
+        signed = self._signer.headers(delivery["sender"], path, body, delivery["sign"], now)
+        timeout = httpx.Timeout(manners.total, connect=manners.connect)
+        try:
+            async with asyncio.timeout(manners.total):
+                response = await client.post(
+                    self._url + path, content=body, headers={**delivery["headers"], **signed}, timeout=timeout
+                )
+        except TimeoutError:
+            return Answer(None, "failed", "timeout")
+        except httpx.TimeoutException:
+            return Answer(None, "failed", "timeout")
+        except httpx.TransportError as error:
+            return Answer(None, "failed", type(error).__name__)
+        return read_answer(response)
+
+
+def _line(
+    delivery: dict[str, Any], digest: str, attempt: int, sent_at: float, answer: Answer, final: bool
+) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery["delivery_id"], "day": delivery["day"], "sender": delivery["sender"],
+        "path": delivery["path"], "webhook_topic": delivery["webhook_topic"], "webhook_ids": delivery["webhook_ids"],
+        "attempt": attempt, "sent_at": datetime.fromtimestamp(sent_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "status": answer.status, "outcome": answer.outcome, "reason": answer.reason, "messages": answer.messages,
+        "quarantined": answer.quarantined, "body_sha256": digest, "final": final,
+    }  # fmt: skip
