@@ -174,6 +174,7 @@ class Lives:
 
     def _tell(self, person: Person, source: str, kind: str, now: int) -> None:
         for profile in self.t.known(source, person.person_id):
+            was = (profile.address, profile.last_name, profile.email, profile.phone)
             before = stripe.customer(profile)
             known = hubspot.contact(profile, "") if source == "hubspot" else {}
             if kind == "moved":
@@ -184,6 +185,8 @@ class Lives:
                 profile.email = person.email
             else:
                 profile.phone = f"+{person.country.dial}{person.mobile}"
+            if was == (profile.address, profile.last_name, profile.email, profile.phone):
+                continue  # this sender has it already
             ms = profile.touch(now)
             if source == "shopify":
                 self.t.send_shopify("customers/update", ms, shopify.customer(profile))
