@@ -28,29 +28,31 @@ def assign(clusters: Sequence[Sequence[Key]], records: Mapping[Key, Record], pre
     """The id of each cluster, no two the same.
 
     An id that members had before goes to the cluster which holds most of them (a split), and a cluster takes the id of
-    most of its members (a merge); ties go to the id with the oldest member, then to the smallest id. A cluster that
-    gets none is founded by its oldest record.
+    most of its members (a merge); ties go to the id with the oldest member, then to the smallest id, then to the
+    cluster with the oldest member. A cluster that gets none is founded by its oldest record. The order in which the
+    clusters come does not matter.
     """
     oldest: dict[str, tuple[datetime, int, str]] = {}
     for key, entity in previous.items():
         if key in records:
             oldest[entity] = min(oldest.get(entity, _age(records[key])), _age(records[key]))
+    founded = [min(_age(records[key]) for key in cluster) for cluster in clusters]
     claims = [
-        (-members, oldest[entity], entity, number)
+        (-members, oldest[entity], entity, founded[number], number)
         for number, cluster in enumerate(clusters)
         for entity, members in Counter(previous[key] for key in cluster if key in previous).items()
     ]
     ids: dict[int, str] = {}
     taken: set[str] = set()
-    for _, _, entity, number in sorted(claims):
+    for _, _, entity, _, number in sorted(claims):
         if number not in ids and entity not in taken:
             ids[number] = entity
             taken.add(entity)
     # an id that was in use before is not given to somebody else, even if its entity is gone
     taken |= set(previous.values())
-    for number, cluster in enumerate(clusters):
+    for number in sorted(range(len(clusters)), key=lambda number: founded[number]):
         if number not in ids:
-            ids[number] = _found(cluster, records, taken)
+            ids[number] = _found(clusters[number], records, taken)
             taken.add(ids[number])
     return [ids[number] for number in range(len(clusters))]
 
