@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -116,19 +118,24 @@ class Sender:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
         self._bucket = TokenBucket(rate)
-        self._posting = asyncio.Semaphore(concurrency)
+        self._lanes: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
         self._open = asyncio.Semaphore(MAX_OPEN)
 
     async def run(self, deliveries: Iterable[dict[str, Any]]) -> None:
         """Send all and return when each is final."""
-        limits = httpx.Limits(max_connections=self._concurrency, max_keepalive_connections=self._concurrency)
-        # the receiver is this machine's or the one that the settings name: no proxy of the environment is asked
-        async with httpx.AsyncClient(limits=limits, trust_env=False) as client, asyncio.TaskGroup() as group:
-            for delivery in deliveries:
-                await self._open.acquire()
-                group.create_task(self._deliver(client, delivery))
+        context = ssl.create_default_context()
+        async with AsyncExitStack() as opened:
+            for _ in range(self._concurrency):
+                # a client for each connection: one client's pool looks through all its connections at each request.
+                # The receiver is the one that the settings name: no proxy of the environment is asked.
+                client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), verify=context, trust_env=False)
+                self._lanes.put_nowait(await opened.enter_async_context(client))
+            async with asyncio.TaskGroup() as group:
+                for delivery in deliveries:
+                    await self._open.acquire()
+                    group.create_task(self._deliver(delivery))
 
-    async def _deliver(self, client: httpx.AsyncClient, delivery: dict[str, Any]) -> None:
+    async def _deliver(self, delivery: dict[str, Any]) -> None:
         manners = MANNERS[delivery["sender"]]
         body = body_of(delivery)
         digest = hashlib.sha256(body).hexdigest()
@@ -136,10 +143,13 @@ class Sender:
         try:
             while True:
                 attempt += 1
-                async with self._posting:
+                client = await self._lanes.get()
+                try:
                     await self._bucket.take()
                     sent_at = time.time()
                     answer = await self._post(client, delivery, body, sent_at, manners)
+                finally:
+                    self._lanes.put_nowait(client)
                 retries = manners.retries if answer.retryable_often else RETRY_4XX
                 final = answer.outcome == "accepted" or attempt > retries
                 self._ledger.write(_line(delivery, digest, attempt, sent_at, answer, final))
