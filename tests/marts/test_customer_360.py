@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from lakehouse.analytics import customer_metrics
 from lakehouse.core import customers as core_customers
 from lakehouse.marts import customer_360
@@ -35,31 +33,31 @@ def metrics(who: str, orders: int, first: int | None, last: int | None) -> dict[
     return {"entity_id": who, "order_count": orders, "first_order_at": ago(first), "last_order_at": ago(last)}
 
 
-@pytest.mark.parametrize(
-    ("orders", "first", "last", "segment"),
-    [
-        (0, None, None, "prospect"),
-        (5, 60, 14, "champion"),
-        (5, 60, 15, "loyal"),
-        (3, 60, 21, "loyal"),
-        (1, 14, 14, "new"),
-        (2, 60, 22, "at_risk"),
-        (1, 60, 60, "occasional"),
-        (2, 60, 20, "occasional"),
-    ],
-)
-def test_segments(local_spark: SparkSession, orders: int, first: int, last: int, segment: str) -> None:
-    people = table_frame(
-        local_spark, core_customers.TABLE, [{"entity_id": w, "is_deleted": False} for w in ("p", "now")]
+CASES = [
+    (0, None, None, "prospect"),
+    (5, 60, 14, "champion"),
+    (5, 60, 15, "loyal"),
+    (3, 60, 21, "loyal"),
+    (1, 14, 14, "new"),
+    (2, 60, 22, "at_risk"),
+    (1, 60, 60, "occasional"),
+    (2, 60, 20, "occasional"),
+    (9, 9, 0, "champion"),
+]
+
+
+def test_segments(local_spark: SparkSession) -> None:
+    names = [f"{orders} orders {first}-{last}" for orders, first, last, _ in CASES]
+    people = [{"entity_id": name, "is_deleted": False} for name in names]
+    numbers = [metrics(name, *case[:3]) for name, case in zip(names, CASES, strict=True)]
+    frame = customer_360.transform(
+        table_frame(local_spark, core_customers.TABLE, people),
+        table_frame(local_spark, customer_metrics.TABLE, numbers),
     )
-    numbers = table_frame(
-        local_spark, customer_metrics.TABLE, [metrics("p", orders, first, last), metrics("now", 9, 9, 0)]
-    )
-    frame = customer_360.transform(people, numbers)
     assert tuple(frame.columns) == customer_360.TABLE.column_names
     rows = {row.entity_id: row for row in frame.collect()}
-    assert rows["p"].segment == segment
-    assert rows["p"].days_since_last_order == last
+    assert {name: rows[name].segment for name in names} == {n: c[3] for n, c in zip(names, CASES, strict=True)}
+    assert [rows[name].days_since_last_order for name in names] == [case[2] for case in CASES]
 
 
 def test_metrics_of_a_person(local_spark: SparkSession) -> None:
