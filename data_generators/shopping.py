@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_generators import money, shopify, stripe
+from data_generators import money, orders, shopify, stripe
 from data_generators.config import DAY_MS
 from data_generators.places import BY_CODE
 from data_generators.profiles import Profile
@@ -35,8 +35,8 @@ class Shopping:
         currency = BY_CODE[country].currency
         percent = rng.choices((0, 10, 15, 25), weights=(76, 12, 8, 4))[0]
         card = rng.random() < 0.9
-        lines = shopify.make_lines(currency, country, percent, rng, t.ids)
-        order = shopify.Order(
+        lines = orders.make_lines(currency, country, percent, rng, t.ids)
+        order = orders.Order(
             order_id=t.ids.number("order"),
             number=self._number,
             customer=None if rng.random() < 0.06 else profile,
@@ -63,7 +63,7 @@ class Shopping:
         elif rng.random() < 0.85:
             t.at(t.soon(now, 0.5, 3, DAY_MS), lambda ms: self._paid(order, ms))
 
-    def _send(self, order: shopify.Order, topic: str, ms: int, both: bool = False) -> None:
+    def _send(self, order: orders.Order, topic: str, ms: int, both: bool = False) -> None:
         """A state of the order; with `both` also as orders/updated, as one action of the merchant."""
         event_id = self.t.ids.uuid()
         payload = shopify.order(order)
@@ -72,7 +72,7 @@ class Shopping:
             self.t.send_shopify("orders/updated", ms, payload, event_id)
 
     # -- paying ---------------------------------------------------------------------------------------------
-    def _charge(self, order: shopify.Order, person: Person, now: int, **changes: Any) -> stripe.Charge:
+    def _charge(self, order: orders.Order, person: Person, now: int, **changes: Any) -> stripe.Charge:
         t, rng = self.t, self.t.rng
         customers = t.known("stripe", person.person_id)
         payer: Profile | None = rng.choice(customers) if customers else None
@@ -93,7 +93,7 @@ class Shopping:
             **changes,
         )
 
-    def _pay_by_card(self, order: shopify.Order, person: Person, now: int) -> None:
+    def _pay_by_card(self, order: orders.Order, person: Person, now: int) -> None:
         t, draw = self.t, self.t.rng.random()
         if draw < 0.07:
             t.at(t.soon(now, 3, 20), lambda ms: self._fail(order, person, ms))
@@ -102,7 +102,7 @@ class Shopping:
         else:
             t.at(t.soon(now, 3, 20), lambda ms: self._succeed(order, person, ms))
 
-    def _fail(self, order: shopify.Order, person: Person, now: int) -> None:
+    def _fail(self, order: orders.Order, person: Person, now: int) -> None:
         t = self.t
         code = t.rng.choice(FAILURES)
         charge = self._charge(order, person, now, status="failed", captured=False, failure_code=code)
@@ -112,13 +112,13 @@ class Shopping:
         else:
             t.at(t.soon(now, 2, 20, HOUR), lambda ms: self._cancel(order, None, "declined", ms))
 
-    def _succeed(self, order: shopify.Order, person: Person, now: int) -> None:
+    def _succeed(self, order: orders.Order, person: Person, now: int) -> None:
         t = self.t
         charge = self._charge(order, person, now)
         t.send_stripe("charge.succeeded", now, stripe.charge(charge))
         t.at(t.soon(now, 1, 30), lambda ms: self._paid(order, ms, charge))
 
-    def _authorize(self, order: shopify.Order, person: Person, now: int) -> None:
+    def _authorize(self, order: orders.Order, person: Person, now: int) -> None:
         t = self.t
         charge = self._charge(order, person, now, captured=False)
         t.send_stripe("charge.succeeded", now, stripe.charge(charge))
@@ -126,12 +126,12 @@ class Shopping:
         self._send(order, "orders/updated", order.touch(now))
         t.at(t.soon(now, 4, 40, HOUR), lambda ms: self._capture(order, charge, ms))
 
-    def _capture(self, order: shopify.Order, charge: stripe.Charge, now: int) -> None:
+    def _capture(self, order: orders.Order, charge: stripe.Charge, now: int) -> None:
         charge.captured = True
         self.t.send_stripe("charge.captured", charge.touch(now), stripe.charge(charge))
         self._paid(order, now + 2000, charge)
 
-    def _paid(self, order: shopify.Order, now: int, charge: stripe.Charge | None = None) -> None:
+    def _paid(self, order: orders.Order, now: int, charge: stripe.Charge | None = None) -> None:
         t, draw = self.t, self.t.rng.random()
         order.financial = "paid"
         self._send(order, "orders/paid", order.touch(now), both=True)
@@ -150,7 +150,7 @@ class Shopping:
         self.t.send_stripe("charge.updated", charge.touch(now), stripe.charge(charge), {"metadata": before})
 
     # -- shipping and undoing ---------------------------------------------------------------------------------
-    def _ship(self, order: shopify.Order, charge: stripe.Charge | None, now: int, lines: int) -> None:
+    def _ship(self, order: orders.Order, charge: stripe.Charge | None, now: int, lines: int) -> None:
         t = self.t
         if order.cancelled_ms:
             return
@@ -164,7 +164,7 @@ class Shopping:
         elif t.rng.random() < 0.08:
             t.at(t.soon(now, 1, 12, DAY_MS), lambda at: self._refund(order, charge, at, None))
 
-    def _refund(self, order: shopify.Order, charge: stripe.Charge | None, now: int, amount: int | None) -> None:
+    def _refund(self, order: orders.Order, charge: stripe.Charge | None, now: int, amount: int | None) -> None:
         """Part of it or all of it goes back; a part may be followed by another."""
         t = self.t
         left = order.total - order.refunded
@@ -182,7 +182,7 @@ class Shopping:
         if order.financial == "partially_refunded" and t.rng.random() < 0.15:
             t.at(t.soon(now, 1, 5, DAY_MS), lambda at: self._refund(order, charge, at, None))
 
-    def _cancel(self, order: shopify.Order, charge: stripe.Charge | None, reason: str, now: int) -> None:
+    def _cancel(self, order: orders.Order, charge: stripe.Charge | None, reason: str, now: int) -> None:
         """Cancelled orders are paid back in the same state; some are deleted later."""
         t = self.t
         ms = order.touch(now)
@@ -199,5 +199,5 @@ class Shopping:
         if t.rng.random() < 0.3:
             t.at(t.soon(now, 0.2, 4, DAY_MS), lambda at: self._delete(order, at))
 
-    def _delete(self, order: shopify.Order, now: int) -> None:
+    def _delete(self, order: orders.Order, now: int) -> None:
         self.t.send_shopify("orders/delete", order.touch(now), shopify.order_deleted(order))

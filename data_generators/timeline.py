@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from data_generators import hubspot, shopify, stripe
+from data_generators import hubspot, orders, shopify, stripe
 from data_generators.config import DAY_MS, WorldConfig
 from data_generators.deliveries import Delivery
 from data_generators.flaws import FlawRates
@@ -45,7 +45,7 @@ class Timeline:
         self.deliveries: list[Delivery] = []
         self.hubspot: list[HubSpotEvent] = []
         self.profiles: dict[tuple[str, str], list[Profile]] = {}
-        self.orders: dict[str, list[shopify.Order]] = {}
+        self.orders: dict[str, list[orders.Order]] = {}
         self.company_ids: dict[str, int] = {}
         self._queue: list[tuple[int, int, Callable[[int], None]]] = []
         self._count = 0
