@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
 
@@ -64,23 +65,29 @@ def compatible_given(a: str, b: str) -> bool:
     return JaroWinkler.similarity(a, b) >= 0.92 or OSA.distance(a, b) <= 1
 
 
-def _compatible(a: set[tuple[str, str | None]], b: set[tuple[str, str | None]]) -> bool:
+class _Name(NamedTuple):
+    """A name as one record has it; `key` is the given name's long form."""
+
+    key: str
+    given: str
+    family: str | None
+
+
+def _compatible(a: set[_Name], b: set[_Name]) -> bool:
     """Every name of one cluster with every name of the other; a swapped pair of names is the same name."""
-    return all(
-        compatible_given(given, other) or _swapped(given, family, other, other_family)
-        for given, family in a
-        for other, other_family in b
-    )
+    return all(compatible_given(x.key, y.key) or _swapped(x, y) for x in a for y in b)
 
 
-def _swapped(given: str, family: str | None, other: str, other_family: str | None) -> bool:
-    if family is None or other_family is None:
+def _swapped(x: _Name, y: _Name) -> bool:
+    if x.family is None or y.family is None:
         return False
-    return compatible_given(given, other_family) and compatible_given(family, other)
+    return compatible_given(x.given, y.family) and compatible_given(x.family, y.given)
 
 
-def _names(record: Record) -> set[tuple[str, str | None]]:
-    return set() if record.given_key is None else {(record.given_key, record.family_n)}
+def _names(record: Record) -> set[_Name]:
+    if record.given_key is None or record.given_n is None:
+        return set()
+    return {_Name(record.given_key, record.given_n, record.family_n)}
 
 
 class _Builder:

@@ -60,21 +60,24 @@ NAME_LEVELS: tuple[_Level, ...] = (
     (f"{_GIVEN_CLOSE}", "given name, other family name", 0.025, 0.008),
     (f"{_FAMILY_CLOSE}", "family name, other given name: a household", 0.005, 0.03),
 )
+_SAME_LOCAL = "split_part(email_e_l, '@', 1) = split_part(email_e_r, '@', 1)"
+# namesakes choose the same local part: then it adds little to what the names have said already
+_NAME_ONLY = (
+    "NOT regexp_matches(split_part(email_e_l, '@', 1), '[0-9]')"
+    " AND contains(split_part(email_e_l, '@', 1), replace(family_n_l, ' ', ''))"
+)
 EMAIL_LEVELS: tuple[_Level, ...] = (
     ("email_e_l = email_e_r", "same mailbox", 0.52, 0.00004),
+    (f"{_SAME_LOCAL} AND damerau_levenshtein(email_e_l, email_e_r) <= 2", "a typo in the domain", 0.03, 0.0002),
+    (f"{_SAME_LOCAL} AND {_NAME_ONLY}", "same local part elsewhere, of the name alone", 0.05, 0.01),
     (
-        "split_part(email_e_l, '@', 1) = split_part(email_e_r, '@', 1) AND length(split_part(email_e_l, '@', 1)) >= 5",
+        f"{_SAME_LOCAL} AND length(split_part(email_e_l, '@', 1)) >= 5",
         "same local part at another domain", 0.10, 0.0004,
     ),
     (
         "split_part(email_e_l, '@', 2) = split_part(email_e_r, '@', 2)"
         " AND damerau_levenshtein(split_part(email_e_l, '@', 1), split_part(email_e_r, '@', 1)) <= 1",
         "a typo in the mailbox", 0.04, 0.0002,
-    ),
-    (
-        "split_part(email_e_l, '@', 1) = split_part(email_e_r, '@', 1)"
-        " AND damerau_levenshtein(email_e_l, email_e_r) <= 2",
-        "a typo in the domain", 0.03, 0.0002,
     ),
 )  # fmt: skip
 PHONE_LEVELS: tuple[_Level, ...] = (
@@ -91,7 +94,7 @@ ADDRESS_LEVELS: tuple[_Level, ...] = (
     ("zip_n_l = zip_n_r", "same postcode", 0.08, 0.006),
     ("city_n_l = city_n_r", "same city", 0.10, 0.06),
 )  # fmt: skip
-ELSE = {"name": (0.01, 0.945), "email": (0.31, 0.9992), "phone": (0.34, 0.9993), "address": (0.15, 0.93)}
+ELSE = {"name": (0.01, 0.945), "email": (0.26, 0.989), "phone": (0.34, 0.9993), "address": (0.15, 0.93)}
 NULL = {
     "name": "(given_n_l IS NULL AND family_n_l IS NULL) OR (given_n_r IS NULL AND family_n_r IS NULL)",
     "email": "email_e_l IS NULL OR email_e_r IS NULL",

@@ -60,6 +60,7 @@ matthew matt matty matthias
 megan meggie
 michael mike mick mickey michel
 michelle shelly
+mohammed mohd mohamed mohammad muhammad
 nathaniel nathan nate
 nicholas nick nicky nicolas
 nicole nikki

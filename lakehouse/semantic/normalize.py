@@ -43,6 +43,8 @@ _STREET_WORDS = {
     "street": "st", "strasse": "str", "straße": "str", "avenue": "ave", "road": "rd", "drive": "dr", "lane": "ln",
     "court": "ct", "place": "pl", "boulevard": "blvd", "apartment": "apt", "square": "sq", "terrace": "ter",
 }  # fmt: skip
+_PARTICLES = "al el bin ibn de del della di da dos du la le van von der den ter zu"
+FAMILY_PARTICLES = frozenset(_PARTICLES.split())
 _TITLES = frozenset(["mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "mlle", "jr", "sr", "ii", "iii"])
 # letters that have no decomposition into a base letter and an accent
 _PLAIN = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
@@ -107,14 +109,21 @@ def phone(text: str | None, region: str | None = None) -> str | None:
     """
     if text is None:
         return None
+    # 00 is how most of the world dials abroad; libraries know it only for the countries which do
+    abroad = re.sub(r"^[\s(]*00", "+", text)
+    number = _e164(abroad, None) if abroad != text else None
+    number = number or _e164(text, region)
+    return None if is_placeholder_phone(number) else number
+
+
+def _e164(text: str, region: str | None) -> str | None:
     try:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    number = str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    return None if is_placeholder_phone(number) else number
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
 
 
 def is_placeholder_phone(number: str | None) -> bool:
@@ -152,7 +161,17 @@ def names(first: str | None, last: str | None, full: str | None = None) -> tuple
     if given is not None and family is None and len(given.split()) > 1:
         words = given.split()
         given, family = " ".join(words[:-1]), words[-1]
-    return given, family
+    return _particles(given, family)
+
+
+def _particles(given: str | None, family: str | None) -> tuple[str | None, str | None]:
+    """ "hassan al", "enezi" → "hassan", "al enezi": whoever split at the last blank has cut the family name."""
+    if given is None or family is None:
+        return given, family
+    words = given.split()
+    while len(words) > 1 and words[-1] in FAMILY_PARTICLES:
+        family = f"{words.pop()} {family}"
+    return " ".join(words), family
 
 
 def given_key(given: str | None) -> str | None:
