@@ -29,7 +29,7 @@ TABLE = Table(
         Column("customer_count", "long", "different Stripe customers; guests count by receipt email"),
         Column("amount", SUM, "charged"),
         Column("refunded_amount", SUM, "paid back so far"),
-        Column("net_amount", SUM, "amount - refunded_amount"),
+        Column("net_amount", SUM, "amount - refunded_amount of what succeeded, else 0: money that was kept"),
         Column("average_amount", SUM, "amount per charge"),
         Column("amount_usd", SUM, "in US dollars; null if the currency has no rate"),
         Column("top_failure_code", "string", "most frequent reason of failure; null where nothing failed"),
@@ -58,7 +58,7 @@ def transform(charges: DataFrame) -> DataFrame:
             F.sum("_usd").cast(SUM).alias("amount_usd"),
             F.mode("failure_code", deterministic=True).alias("top_failure_code"),
         )
-        .withColumn("net_amount", F.expr("amount - refunded_amount").cast(SUM))
+        .withColumn("net_amount", F.expr("if(status = 'succeeded', amount - refunded_amount, 0)").cast(SUM))
         .withColumn("average_amount", F.expr("round(try_divide(amount, charge_count), 2)").cast(SUM))
         .select(*TABLE.column_names)
     )

@@ -1,6 +1,7 @@
 """marts.customer_360: all that is known of a person in one row, for dashboards and for people who call the person.
 
 Segments, the first rule that holds; days are counted to the day of the latest order in the data, not to today:
+* deleted: every record of the person was deleted by its sender; nobody to write to;
 * prospect: never ordered (or only cancelled orders);
 * champion: 5 orders or more, the last at most 14 days ago;
 * loyal: 3 orders or more, the last at most 21 days ago;
@@ -65,7 +66,7 @@ TABLE = Table(
         Column("failed_charge_count", "long", "charges that failed"),
         Column("paid_usd", MONEY, "charges that succeeded"),
         Column("charges_refunded_usd", MONEY, "paid back of charges"),
-        Column("segment", "string", "prospect, champion, loyal, new, at_risk or occasional", required=True),
+        Column("segment", "string", "deleted, prospect, champion, loyal, new, at_risk or occasional", required=True),
     ),
 )
 
@@ -76,7 +77,8 @@ def segment() -> SparkColumn:
 
     orders, last, first = F.col("order_count"), F.col("days_since_last_order"), F.col("_days_since_first")
     return (
-        F.when(orders == 0, "prospect")
+        F.when(F.col("is_deleted"), "deleted")
+        .when(orders == 0, "prospect")
         .when((orders >= CHAMPION_ORDERS) & (last <= CHAMPION_DAYS), "champion")
         .when((orders >= LOYAL_ORDERS) & (last <= LOYAL_DAYS), "loyal")
         .when(first <= NEW_DAYS, "new")

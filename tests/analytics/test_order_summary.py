@@ -83,6 +83,7 @@ def test_payments_by_status(local_spark: SparkSession) -> None:
     assert (good.charge_count, good.customer_count, good.refunded_charge_count) == (2, 2, 1)
     assert (good.amount, good.refunded_amount, good.net_amount, good.average_amount) == (120, 10, 110, 60)
     assert good.top_failure_code is None
+    assert (rows["USD", "failed"].amount, rows["USD", "failed"].net_amount) == (30, 0)
     assert rows["USD", "failed"].top_failure_code == "card_declined"
     assert rows["JPY", "failed"].amount_usd == Decimal("0.20")
 

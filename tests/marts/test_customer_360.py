@@ -49,7 +49,9 @@ CASES = [
 def test_segments(local_spark: SparkSession) -> None:
     names = [f"{orders} orders {first}-{last}" for orders, first, last, _ in CASES]
     people = [{"entity_id": name, "is_deleted": False} for name in names]
+    people.append({"entity_id": "gone", "is_deleted": True})
     numbers = [metrics(name, *case[:3]) for name, case in zip(names, CASES, strict=True)]
+    numbers.append(metrics("gone", 9, 9, 0))
     frame = customer_360.transform(
         table_frame(local_spark, core_customers.TABLE, people),
         table_frame(local_spark, customer_metrics.TABLE, numbers),
@@ -57,6 +59,7 @@ def test_segments(local_spark: SparkSession) -> None:
     assert tuple(frame.columns) == customer_360.TABLE.column_names
     rows = {row.entity_id: row for row in frame.collect()}
     assert {name: rows[name].segment for name in names} == {n: c[3] for n, c in zip(names, CASES, strict=True)}
+    assert rows["gone"].segment == "deleted"
     assert [rows[name].days_since_last_order for name in names] == [case[2] for case in CASES]
 
 
