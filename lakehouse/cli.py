@@ -19,6 +19,7 @@ GROUPS = {
     "streaming": "the Flink jobs from topics to raw tables",
     "ingestion": "the webhook API: serve it, sign a request by hand",
     "pipeline": "run the steps from raw to marts",
+    "er": "entity resolution: how good it is, what it counted",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
     "demo": "the whole way once, end to end",
     "settings": "all settings, their values and where they come from",
