@@ -41,7 +41,15 @@ def list_jobs() -> None:
             age = f"{(datetime.now(UTC) - done).seconds} s ago, took {latest['end_to_end_duration']} ms"
         since = job.started_at.astimezone().strftime("%m-%d %H:%M:%S")
         counts = found["counts"]
-        table.add_row(job.name, job.state, since, str(counts["completed"]), age, str(counts["failed"]), job.job_id)
+        table.add_row(
+            job.name.splitlines()[0][:40],
+            job.state,
+            since,
+            str(counts["completed"]),
+            age,
+            str(counts["failed"]),
+            job.job_id,
+        )
     console.print(table)
 
 

@@ -1,0 +1,137 @@
+"""Flink's two doors: the SQL Gateway takes statements, the REST API tells of jobs. Connects only when called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings, get_settings
+from lakehouse.waiting import wait_until
+
+TIMEOUT_SECONDS = 60
+STATEMENT_TIMEOUT_SECONDS = 120
+NEXT_STEP = "look at `lakehouse stack status` and `lakehouse stack logs flink-jobmanager`"
+RUNNING_STATES = ("CREATED", "INITIALIZING", "RUNNING", "RESTARTING", "RECONCILING")
+
+
+class FlinkError(LakehouseError):
+    """Flink does not answer, or refuses a statement; the message is its root cause."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job. `started_at` is of this attempt's submission; checkpoints are counted since then."""
+
+    job_id: str
+    name: str
+    state: str
+    started_at: datetime
+
+
+def _root_cause(text: str) -> str:
+    """The last `Caused by:` of a Java stack trace says what happened; what precedes it is wrapping."""
+    plain = text.replace("\\n", "\n").replace("\\t", " ").replace('\\"', '"')
+    causes = re.findall(r"(?:Caused by: )?([\w.$]+(?:Exception|Error): .+?)(?=\n\s+at |\n\tat |\Z)", plain, re.DOTALL)
+    return " ".join(causes[-1].split())[:600] if causes else plain.strip()[:500]
+
+
+def _call(method: str, url: str, **arguments: Any) -> Any:
+    try:
+        answer = httpx.request(method, url, timeout=TIMEOUT_SECONDS, **arguments)
+    except httpx.HTTPError as error:
+        raise FlinkError(f"Flink does not answer at {url}: {error!r}", NEXT_STEP) from error
+    if answer.status_code >= 400:
+        raise FlinkError(f"{method} {httpx.URL(url).path}: {_root_cause(answer.text)}", NEXT_STEP)
+    return answer.json() if answer.content else {}
+
+
+class SqlGateway:
+    """A session of the SQL Gateway, closed at the end of the `with`. Raises `FlinkError`."""
+
+    def __init__(self, settings: Settings | None = None, properties: dict[str, str] | None = None) -> None:
+        s = settings or get_settings()
+        self._base = f"{s.flink_gateway_url}/v3"
+        handle = _call("POST", f"{self._base}/sessions", json={"properties": properties or {}})["sessionHandle"]
+        self._session = f"{self._base}/sessions/{handle}"
+
+    def __enter__(self) -> SqlGateway:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        _call("DELETE", self._session)
+
+    def execute(self, statement: str, config: dict[str, str] | None = None) -> list[list[Any]]:
+        """Run one statement to its end; its rows, of which there may be none. A job's statement gives its id."""
+        body = {"statement": statement, "executionConfig": config or {}}
+        operation = _call("POST", f"{self._session}/statements", json=body)["operationHandle"]
+        url = f"{self._session}/operations/{operation}"
+        states: list[str] = []
+
+        def ended() -> bool:
+            states.append(_call("GET", f"{url}/status")["status"])
+            return states[-1] not in ("PENDING", "RUNNING", "INITIALIZED")
+
+        wait_until(ended, timeout=STATEMENT_TIMEOUT_SECONDS, what="a Flink statement", next_step=NEXT_STEP, every=0.1)
+        return self._rows(url)
+
+    @staticmethod
+    def _rows(url: str) -> list[list[Any]]:
+        rows: list[list[Any]] = []
+        token = 0
+        while True:
+            page = _call("GET", f"{url}/result/{token}?rowFormat=JSON")
+            rows += [row["fields"] for row in page.get("results", {}).get("data", [])]
+            if page["resultType"] == "EOS" or "nextResultUri" not in page:
+                return rows
+            token += 1
+
+
+class FlinkRest:
+    """Jobs, checkpoints, savepoints. Raises `FlinkError`."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.url = (settings or get_settings()).flink_rest_url
+
+    def jobs(self) -> list[Job]:
+        """All jobs that Flink remembers, newest first."""
+        found = _call("GET", f"{self.url}/jobs/overview")["jobs"]
+        found.sort(key=lambda job: -job["start-time"])
+        return [
+            Job(job["jid"], job["name"], job["state"], datetime.fromtimestamp(job["start-time"] / 1000, UTC))
+            for job in found
+        ]
+
+    def running(self, name: str) -> Job | None:
+        """The job of that name that runs or is coming back."""
+        return next((job for job in self.jobs() if job.name == name and job.state in RUNNING_STATES), None)
+
+    def checkpoints(self, job_id: str) -> dict[str, Any]:
+        """Counts and the latest completed checkpoint."""
+        return _call("GET", f"{self.url}/jobs/{job_id}/checkpoints")
+
+    def exceptions(self, job_id: str) -> str:
+        """The newest failure of a job as one line, or an empty text."""
+        entries = _call("GET", f"{self.url}/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
+        return _root_cause(entries[0]["stacktrace"]) if entries else ""
+
+    def stop_with_savepoint(self, job_id: str, folder: str, timeout: float = 120) -> str:
+        """Stop a job after a last checkpoint; returns the savepoint's path."""
+        body = {"targetDirectory": folder, "drain": False, "formatType": "CANONICAL"}
+        request = _call("POST", f"{self.url}/jobs/{job_id}/stop", json=body)["request-id"]
+        answers: list[dict[str, Any]] = []
+
+        def ended() -> bool:
+            answers.append(_call("GET", f"{self.url}/jobs/{job_id}/savepoints/{request}"))
+            return answers[-1]["status"]["id"] == "COMPLETED"
+
+        wait_until(ended, timeout=timeout, what="the savepoint", next_step=NEXT_STEP, every=0.3)
+        operation = answers[-1]["operation"]
+        if "location" not in operation:
+            raise FlinkError(f"no savepoint: {_root_cause(str(operation.get('failure-cause')))}", NEXT_STEP)
+        return operation["location"]

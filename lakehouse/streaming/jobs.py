@@ -1,0 +1,179 @@
+"""The job that fills raw: submitted, found, stopped with a savepoint, resumed from where it stopped.
+
+Two things keep it exact over restarts. ZooKeeper remembers a running job, so a JobManager that was killed or a
+stack that was stopped resumes it by itself from its last checkpoint. A job that was stopped on purpose is
+submitted anew, always from its savepoint; starting from nothing beside rows that are there is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.engines.catalog import iceberg_catalog
+from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
+from lakehouse.engines.kafka import end_offsets
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+from lakehouse.streaming.statements import script
+from lakehouse.streaming.tables import TABLES
+from lakehouse.tables import create_all
+from lakehouse.waiting import wait_until
+
+JOB_NAME = "webhooks-to-raw"
+SETTLE_SECONDS = 90
+
+
+class StreamingError(LakehouseError):
+    """The job cannot be started, or does not move."""
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How far raw is behind one topic, in messages; `raw` counts rows that a query can see."""
+
+    topic: str
+    logged: int
+    raw: int
+
+
+def _flink_dir(settings: Settings) -> Path:
+    return settings.var_dir / "flink"
+
+
+def _state_file(settings: Settings) -> Path:
+    """The id of the job that was submitted last, or the savepoint it was stopped with."""
+    return _flink_dir(settings) / "job.json"
+
+
+def _remember(settings: Settings, **values: str) -> None:
+    partial = _state_file(settings).with_suffix(".partial")
+    partial.write_text(json.dumps(values), encoding="utf-8")
+    partial.replace(_state_file(settings))
+
+
+def resume_point(settings: Settings) -> str | None:
+    """From where a new submission has to go on: the last savepoint, else the last job's newest retained checkpoint."""
+    if not _state_file(settings).exists():
+        return None
+    state = json.loads(_state_file(settings).read_text(encoding="utf-8"))
+    if "savepoint" in state:
+        return state["savepoint"]
+    kept = (_flink_dir(settings) / "checkpoints" / state["job"]).glob("chk-*/_metadata")
+    newest = max(kept, key=lambda path: path.stat().st_mtime, default=None)
+    return f"file://{newest.parent}" if newest else None
+
+
+def find(settings: Settings) -> Job | None:
+    """The running job, if there is one."""
+    return FlinkRest(settings).running(JOB_NAME)
+
+
+def _rows(settings: Settings) -> int:
+    return sum(lag.raw for lag in lags(settings))
+
+
+def submit(settings: Settings, resume_from: str | None) -> str:
+    """Submit the job; returns its id. Use `ensure_running` unless you know that none runs."""
+    properties = {"execution.state-recovery.path": resume_from} if resume_from else {}
+    *before, job = script(settings)
+    with SqlGateway(settings, properties) as gateway:
+        for statement in before:
+            gateway.execute(statement)
+        rows = gateway.execute(job, {"pipeline.name": JOB_NAME})
+    return str(rows[0][0])
+
+
+def ensure_running(settings: Settings) -> Job:
+    """The raw tables exist and exactly one job fills them. Repeatable; returns the job.
+
+    Raises `StreamingError` if there are rows in raw but no savepoint or checkpoint to go on from.
+    """
+    create_all(iceberg_catalog(settings), TABLES)
+    job = find(settings)
+    if job is None:
+        point = resume_point(settings)
+        if point is None and _rows(settings) > 0:
+            raise StreamingError(
+                "raw has rows, but no savepoint or checkpoint says where the job stopped: starting it from the"
+                " beginning would load all again",
+                "restore the checkpoints, or empty the stack with `make reset`",
+            )
+        _remember(settings, job=submit(settings, point))
+    wait_running(settings)
+    running = find(settings)
+    if running is None:
+        raise StreamingError("the job ended right after its start", "read `lakehouse stack logs flink-taskmanager`")
+    return running
+
+
+def wait_running(settings: Settings) -> None:
+    """Wait until the job runs and has completed a checkpoint. Raises `TookTooLong` with Flink's own reason."""
+    rest = FlinkRest(settings)
+
+    def settled() -> bool:
+        job = rest.running(JOB_NAME)
+        return job is not None and job.state == "RUNNING" and rest.checkpoints(job.job_id)["counts"]["completed"] > 0
+
+    try:
+        wait_until(settled, timeout=SETTLE_SECONDS, what=f"the job {JOB_NAME} to complete a checkpoint")
+    except LakehouseError as error:
+        job = rest.running(JOB_NAME)
+        why = rest.exceptions(job.job_id) if job else "it is not there"
+        raise StreamingError(f"{error.message}: {why}", "read `lakehouse stack logs flink-taskmanager`") from error
+
+
+def stop(settings: Settings) -> str | None:
+    """Stop the job with a savepoint and remember it; returns its path, or None if no job ran."""
+    job = find(settings)
+    if job is None:
+        return None
+    path = FlinkRest(settings).stop_with_savepoint(job.job_id, f"file://{_flink_dir(settings) / 'savepoints'}")
+    _remember(settings, savepoint=path)
+    return path
+
+
+def lags(settings: Settings) -> list[Lag]:
+    """Messages in each topic and rows in its raw table, from the table's newest snapshot."""
+    logged: dict[str, int] = {}
+    for (topic, _), offset in end_offsets(settings).items():
+        logged[topic] = logged.get(topic, 0) + offset
+    catalog = iceberg_catalog(settings)
+    found = []
+    for topic, count in logged.items():
+        name = f"raw.{topic.replace('.', '_')}"
+        snapshot = catalog.load_table(name).current_snapshot() if catalog.table_exists(name) else None
+        rows = int((snapshot.summary or {})["total-records"]) if snapshot else 0
+        found.append(Lag(topic, count, rows))
+    return found
+
+
+def wait_until_caught_up(
+    settings: Settings, timeout: float = 120, report: Callable[[list[Lag]], None] | None = None
+) -> list[Lag]:
+    """Wait until raw shows all that the topics hold now. The deadline starts anew whenever a row arrives.
+
+    Raises `StreamingError` that says which topic is behind by how much.
+    """
+    deadline = time.monotonic() + timeout
+    seen, pause = -1, threading.Event()
+    while True:
+        found = lags(settings)
+        if report:
+            report(found)
+        if all(lag.raw >= lag.logged for lag in found):
+            return found
+        rows = sum(lag.raw for lag in found)
+        if rows > seen:
+            seen, deadline = rows, time.monotonic() + timeout
+        if time.monotonic() > deadline:
+            behind = ", ".join(f"{lag.topic} by {lag.logged - lag.raw}" for lag in found if lag.raw < lag.logged)
+            raise StreamingError(
+                f"raw has not moved for {timeout:.0f} s and is behind: {behind}",
+                "look at the job with `lakehouse streaming list`; start it with `lakehouse streaming start`",
+            )
+        pause.wait(1)

@@ -1,0 +1,82 @@
+"""The SQL of the job: eight readable files, one a topic, rendered with the settings into one statement set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lakehouse.engines.kafka import TOPICS
+from lakehouse.settings import Settings
+
+FOLDER = Path(__file__).parent
+MASK = "********"
+# `${iso($.path)}` in a file: a time with an offset, which Flink's own functions would read without it
+_ISO = re.compile(r"\$\{iso\((?P<path>[^)]*)\)\}")
+
+
+def _iso(text: str) -> str:
+    """ISO 8601 text to TIMESTAMP_LTZ, its offset respected; null if it is no time."""
+    offset = f"REGEXP({text}, '[+-][0-9]{{2}}:[0-9]{{2}}$')"
+    zone = f"CASE WHEN {offset} THEN CONCAT('GMT', RIGHT({text}, 6)) ELSE 'UTC' END"
+    return f"TO_TIMESTAMP_LTZ(SUBSTRING({text}, 1, 19), 'yyyy-MM-dd''T''HH:mm:ss', {zone})"
+
+
+def _micros(text: str) -> str:
+    """The ingestion's own UTC times, to the microsecond."""
+    return f"CAST(TRY_CAST(REPLACE(SUBSTRING({text}, 1, 26), 'T', ' ') AS TIMESTAMP(6)) AS TIMESTAMP_LTZ(6))"
+
+
+def topic_views(topic: str, settings: Settings) -> list[str]:
+    """The source table and the view of a topic."""
+    text = (FOLDER / "_topic.sql").read_text(encoding="utf-8")
+    for name, value in {
+        "topic": topic,
+        "kafka_bootstrap": settings.kafka_bootstrap,
+        "received_at": _micros("DECODE(headers['received_at'], 'UTF-8')"),
+        "triggered_at": _iso("DECODE(headers['triggered_at'], 'UTF-8')"),
+    }.items():
+        text = text.replace(f"${{{name}}}", value)
+    return [statement.strip() for statement in text.split(";\n") if statement.strip()]
+
+
+def insert(topic: str) -> str:
+    """The INSERT of a topic's file."""
+    text = (FOLDER / f"{topic.replace('.', '_')}.sql").read_text(encoding="utf-8")
+    return _ISO.sub(lambda match: _iso(f"JSON_VALUE(json, '{match['path']}')"), text).strip()
+
+
+def statement_set() -> str:
+    """All inserts as one job: one slot, one checkpoint for all topics."""
+    return "EXECUTE STATEMENT SET\nBEGIN\n" + "\n".join(insert(topic) for topic in TOPICS) + "\nEND"
+
+
+def catalog(settings: Settings, masked: bool = False) -> str:
+    """The statement that makes the catalog known to a session; `masked` for showing it to a person."""
+
+    def secret(value: str) -> str:
+        return MASK if masked else value
+
+    client_secret = settings.catalog_client_secret.get_secret_value()
+    options = {
+        "type": "iceberg",
+        "catalog-type": "rest",
+        "uri": settings.catalog_uri,
+        "credential": secret(f"{settings.catalog_client_id}:{client_secret}"),
+        "oauth2-server-uri": f"{settings.catalog_uri}/v1/oauth/tokens",
+        "scope": "catalog",
+        "warehouse": settings.warehouse,
+        "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "s3.endpoint": settings.s3_endpoint,
+        "s3.path-style-access": "true",
+        "s3.access-key-id": secret(settings.s3_access_key.get_secret_value()),
+        "s3.secret-access-key": secret(settings.s3_secret_key.get_secret_value()),
+        "client.region": settings.s3_region,
+    }
+    body = ",\n".join(f"    '{name}' = '{value}'" for name, value in options.items())
+    return f"CREATE CATALOG lakehouse WITH (\n{body}\n)"
+
+
+def script(settings: Settings, masked: bool = False) -> list[str]:
+    """Everything a session runs, in order; the last statement is the job."""
+    views = [statement for topic in TOPICS for statement in topic_views(topic, settings)]
+    return [catalog(settings, masked), *views, statement_set()]
