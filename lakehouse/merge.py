@@ -201,16 +201,18 @@ def merge(
     run_id: str,
     within: str | None = None,
     watermark: bool = True,
+    batch: str | None = None,
 ) -> StepResult:
     """Bring `table` to hold `frame`'s rows, by key; rows that do not differ are not touched.
 
     `sources` are the snapshots that were read. `delete_missing` removes rows whose key is not in the frame. `within`
     is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns, so that two
     writers of different parts do not conflict. `watermark` False leaves the watermark to the caller, who writes more
-    tables first. A batch that was committed before only moves the watermark. Raises `NotOneRowPerKey`.
+    tables first, and `batch` is then the id that they share. A batch that was committed before only moves the
+    watermark. Raises `NotOneRowPerKey`.
     """
     began = time.monotonic()
-    batch = batch_id(table.name, metadata.watermarks(table.name), sources)
+    batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
     result = StepResult(table.name, snapshot_id=committed(table, batch))
     if result.snapshot_id is None:
         result = _merge_batch(spark, table, conform(frame, table), delete_missing, within, batch, run_id)

@@ -76,7 +76,9 @@ class Airflow:
     def active_runs(self, dag_id: str) -> list[str]:
         """Runs of a DAG that are queued or running."""
         query = {"state": ["queued", "running"]}
-        return [run["dag_run_id"] for run in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]]
+        return [
+            run["dag_run_id"] for run in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        ]
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """All tasks of a run, in the order they started."""

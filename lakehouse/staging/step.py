@@ -1,0 +1,117 @@
+"""How a raw table becomes staging tables: state first, then the books, the watermark last.
+
+Each write compares by key, so whatever a crash left half done, the repeat completes it and changes nothing twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lakehouse import incremental, metadata
+from lakehouse.merge import StepResult, batch_id, merge
+from lakehouse.staging.events import REJECTS, WEBHOOK_EVENTS, rejects, webhook_events
+from lakehouse.staging.state import latest_state
+from lakehouse.tables import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Parse = Callable[["DataFrame"], "DataFrame"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step reads, and what all its writes share."""
+
+    spark: SparkSession
+    run_id: str
+    raw_table: str
+    target: Table
+    snapshot_id: int | None
+    mark: str
+
+    @property
+    def sources(self) -> dict[str, int | None]:
+        return {self.raw_table: self.snapshot_id}
+
+    def write(self, table: Table, frame: DataFrame, within: str | None = None) -> StepResult:
+        """Merge into one of the step's tables; the watermark stays until all are written."""
+        return merge(
+            self.spark,
+            table,
+            frame,
+            sources=self.sources,
+            delete_missing=False,
+            run_id=self.run_id,
+            within=within,
+            watermark=False,
+            batch=self.mark,
+        )
+
+
+WriteState = Callable[["Batch", "DataFrame"], "tuple[StepResult, DataFrame]"]
+"""Writes the state tables from the rows that could be typed; gives the result and the applied `_webhook_id`s."""
+
+
+def run_step(
+    spark: SparkSession,
+    run_id: str,
+    *,
+    raw_table: str,
+    target: Table,
+    entity_type: str,
+    parse: Parse,
+    write_state: WriteState,
+    also: tuple[Table, ...] = (),
+) -> StepResult:
+    """Read what is new in a raw table and bring staging up to it. Nothing new: nothing is read and nothing written.
+
+    `also` are tables beside the target which `write_state` writes.
+    """
+    from pyspark.sql import functions as F
+
+    began = time.monotonic()
+    new = incremental.read_new(spark, raw_table, target.name)
+    sources = {raw_table: new.window.end}
+    mark = batch_id(target.name, metadata.watermarks(target.name), sources)
+    batch = Batch(spark, run_id, raw_table, target, new.window.end, mark)
+    if new.window.empty:
+        metadata.advance(target.name, sources, mark)
+        return StepResult(target.name, seconds=time.monotonic() - began)
+    for table in (target, WEBHOOK_EVENTS, REJECTS, *also):
+        metadata.load(table)
+    parsed = parse(new.frame).persist()
+    try:
+        counts = parsed.agg(F.count("*").alias("rows"), F.count("_reject").alias("rejected")).collect()[0]
+        result, applied = write_state(batch, parsed.where(F.col("_reject").isNull()))
+        mine = f"raw_table = '{raw_table}'"
+        known = spark.table(WEBHOOK_EVENTS.name).where(mine)
+        booked = batch.write(
+            WEBHOOK_EVENTS, webhook_events(parsed, applied, known, raw_table, entity_type), within=mine
+        )
+        refused = batch.write(REJECTS, rejects(parsed, raw_table), within=mine) if counts["rejected"] else None
+    finally:
+        parsed.unpersist()
+    metadata.advance(target.name, sources, mark)
+    return replace(
+        result,
+        read=counts["rows"],
+        rejected=refused.inserted if refused else 0,
+        changed=result.changed or booked.changed or bool(refused and refused.changed),
+        seconds=time.monotonic() - began,
+    )
+
+
+def write_latest(batch: Batch, rows: DataFrame) -> tuple[StepResult, DataFrame]:
+    """State of entities whose events carry all of them: the latest event wins, over all batches."""
+    table = batch.target
+    current = batch.spark.table(table.name)
+    result = batch.write(table, latest_state(table, rows, current))
+    key = list(table.key)
+    made = batch.spark.table(table.name).select(*key, "_version").withColumnRenamed("_version", "_made")
+    # a deletion without attributes has no version of its own: it always takes part in the state
+    applied = rows.join(made, key, "left").where("_version IS NULL OR _version = _made").select("_webhook_id")
+    return result, applied
