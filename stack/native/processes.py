@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,11 +124,18 @@ def listener(port: int) -> str:
     if not wanted:
         return ""
     for folder in PROC.glob("[0-9]*/fd"):
-        try:
-            names = {os.readlink(entry) for entry in folder.iterdir()}
-        except OSError:
-            continue  # not ours to look into, or gone
-        if wanted & names:
+        if wanted & _open_names(folder):
             pid = int(folder.parent.name)
             return f"{Path(title(pid).split(' ')[0]).name} (pid {pid})"
     return ""
+
+
+def _open_names(folder: Path) -> set[str]:
+    names = set()
+    try:
+        for entry in folder.iterdir():
+            with suppress(FileNotFoundError):  # closed while we looked
+                names.add(os.readlink(entry))
+    except OSError:
+        return set()  # another user's process, or gone
+    return names

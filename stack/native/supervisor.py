@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shlex
 import subprocess
+import sys
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from lakehouse.waiting import wait_until
 from stack.native import processes as os_processes
 from stack.native.service import CannotPrepare, Service, stack_environment
 
+LAUNCHER = Path(__file__).with_name("launch.py")
 ALIVE = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
 FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "FLINK_", "HADOOP_", "JAVA_TOOL", "JDK_JAVA", "KAFKA_", "PG", "PYTHON", "SPARK_")
 """Variables of the person's shell that would change how an engine starts: services do not inherit them."""
@@ -66,23 +69,31 @@ def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _environment_line(values: dict[str, str]) -> str:
-    pairs = []
-    for name, value in sorted(values.items()):
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        pairs.append(f'{name}="{_escape(quoted)}"')
-    return ",".join(pairs)
+def _definition_file(service: Service, settings: Settings) -> Path:
+    return settings.conf_dir / "launch" / f"{service.name}.json"
+
+
+def _write_private(target: Path, text: str) -> None:
+    partial = target.with_suffix(".partial")
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(target)
+
+
+def _write_definition(service: Service, settings: Settings) -> None:
+    environment = {**stack_environment(settings), **service.environment(settings)}
+    definition = {"command": service.command(settings), "environment": environment}
+    _write_private(_definition_file(service, settings), json.dumps(definition, indent=1))
 
 
 def _program(service: Service, settings: Settings) -> str:
-    log = settings.log_dir / f"{service.name}.log"
-    environment = {**stack_environment(settings), **service.environment(settings)}
+    log = _escape(str(settings.log_dir / f"{service.name}.log"))
+    launch = [sys.executable, "-I", "-S", str(LAUNCHER), str(_definition_file(service, settings))]
     return "\n".join(
         (
             f"[program:{service.name}]",
-            f"command={_escape(shlex.join(service.command(settings)))}",
-            f"directory={PROJECT_ROOT}",
-            f"environment={_environment_line(environment)}",
+            f"command={_escape(shlex.join(launch))}",
+            f"directory={_escape(str(PROJECT_ROOT))}",
             "autostart=false",
             "autorestart=true",
             "startsecs=1",
@@ -101,20 +112,20 @@ def _program(service: Service, settings: Settings) -> str:
 
 
 def render(services: Iterable[Service], settings: Settings) -> str:
-    """The whole configuration. It holds secrets in the programs' environments: written with mode 0600."""
+    """The whole configuration. It holds the password of supervisord's API: written with mode 0600."""
     password = settings.supervisor_password.get_secret_value()
     head = f"""[supervisord]
-logfile={settings.log_dir / "supervisord.log"}
+logfile={_escape(str(settings.log_dir / "supervisord.log"))}
 logfile_maxbytes={LOG_BYTES}
-pidfile={settings.run_dir / "supervisord.pid"}
-childlogdir={settings.log_dir}
+pidfile={_escape(str(settings.run_dir / "supervisord.pid"))}
+childlogdir={_escape(str(settings.log_dir))}
 identifier=lakehouse-{settings.stack_name}
 umask=077
 minfds={OPEN_FILES}
 {"user=root" if os.getuid() == 0 else ""}
 
 [unix_http_server]
-file={socket_path(settings)}
+file={_escape(str(socket_path(settings)))}
 chmod=0700
 username=lakehouse
 password={_escape(password)}
@@ -146,14 +157,14 @@ def is_running(settings: Settings) -> bool:
 
 
 def write_conf(services: Iterable[Service], settings: Settings) -> None:
-    """Write the configuration of supervisord and the folders it needs."""
-    for folder in (settings.conf_dir, settings.log_dir, settings.run_dir, settings.var_dir):
+    """Write supervisord's configuration, each service's command and environment, and the folders they need."""
+    services = list(services)
+    for folder in (settings.conf_dir / "launch", settings.log_dir, settings.run_dir, settings.var_dir):
         folder.mkdir(parents=True, exist_ok=True)
     _own_folder(socket_path(settings).parent)
-    target, partial = conf_file(settings), conf_file(settings).with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(render(services, settings), encoding="utf-8")
-    partial.replace(target)
+    for service in services:
+        _write_definition(service, settings)
+    _write_private(conf_file(settings), render(services, settings))
 
 
 @contextmanager
