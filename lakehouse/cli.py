@@ -17,11 +17,11 @@ GROUPS = {
     "stack": "start, stop and look at the services",
     "world": "make a world of people and send its webhooks",
     "streaming": "the Flink jobs from topics to raw tables",
-    "ingestion": "the webhook API: serve it, sign a request by hand",
     "pipeline": "run the steps from raw to marts",
     "er": "entity resolution: how good it is, what it counted",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
     "demo": "the whole way once, end to end",
+    "lab": "JupyterLab on the notebooks",
     "settings": "all settings, their values and where they come from",
 }
 

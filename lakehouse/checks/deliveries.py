@@ -1,0 +1,197 @@
+"""From the sender's own book to raw: sent = accepted + refused; accepted = topics = raw, each message once.
+
+The sender's ledger and the raw rows share the SHA-256 of the request's body, so they are compared body by body. An
+attempt that timed out may have been stored all the same: such messages are counted, and are no imbalance.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_generators import ledger
+from data_generators.deliveries import read_deliveries
+from data_generators.generate import read_manifest
+from lakehouse.checks.check import Check, named
+from lakehouse.engines.kafka import QUARANTINE_TOPIC
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Place = tuple[str, int]
+"""(topic, partition)."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One moment: the end of each partition. Messages after it are in nobody's count."""
+
+    ends: Mapping[Place, int]
+    snapshots: Mapping[str, int | None]
+
+    def rows(self, spark: SparkSession) -> DataFrame:
+        """All raw rows before the cut: topic, partition, offset, hash of the body."""
+        from functools import reduce
+
+        frames = [self._of_topic(spark, topic) for topic in sorted({topic for topic, _ in self.ends})]
+        return reduce(lambda a, b: a.unionByName(b), frames)
+
+    def _of_topic(self, spark: SparkSession, topic: str) -> DataFrame:
+        from lakehouse.incremental import read_at
+
+        table = raw_table(topic)
+        before = " OR ".join(
+            f"(_kafka_partition = {partition} AND _kafka_offset < {end})"
+            for (name, partition), end in sorted(self.ends.items())
+            if name == topic
+        )
+        return (
+            read_at(spark, table, self.snapshots[table])
+            .where(before)
+            .selectExpr(
+                f"'{topic}' AS topic",
+                "_kafka_partition AS partition",
+                "_kafka_offset AS offset",
+                "_body_sha256 AS body",
+            )
+        )
+
+
+@dataclass
+class Book:
+    """What the ledger says of one body: messages acknowledged, and attempts whose end is not known."""
+
+    messages: int = 0
+    quarantined: int = 0
+    unknown_attempts: int = 0
+    deliveries: list[str] = field(default_factory=list)
+
+
+def raw_table(topic: str) -> str:
+    return f"raw.{topic.replace('.', '_')}"
+
+
+def sent_days(world_dir: Path) -> list[int]:
+    """The days of which something was sent."""
+    manifest = read_manifest(world_dir) or {"days": {}}
+    return [
+        day for day in sorted(int(name) for name in manifest["days"]) if ledger.ledger_path(world_dir, day).exists()
+    ]
+
+
+def sent_check(world_dir: Path, day: int) -> Check:
+    """Every delivery of a day has a final answer: accepted, or refused for a reason."""
+    attempts = ledger.read_attempts(world_dir, day)
+    outcomes = ledger.summary(attempts)["outcomes"]
+    final = ledger.final_outcomes(attempts, gave_up=False)
+    planned = [delivery["delivery_id"] for delivery in read_deliveries(world_dir, day)]
+    open_ones = [name for name in planned if name not in final]
+    answered = {name: count for name, count in outcomes.items() if not name.startswith("failed")}
+    return Check(
+        f"sent = accepted + refused (day {day})",
+        "deliveries",
+        len(planned),
+        "answers",
+        sum(answered.values()),
+        detail=named("no final answer (`lakehouse world send` sends them)", open_ones),
+        note=" + ".join(f"{count:,} {name}" for name, count in answered.items()),
+    )
+
+
+def book_of(attempts: Iterable[Mapping[str, Any]]) -> dict[str, Book]:
+    """The ledger by the hash of the body."""
+    books: dict[str, Book] = {}
+    for attempt in attempts:
+        book = books.setdefault(attempt["body_sha256"], Book())
+        book.deliveries.append(attempt["delivery_id"])
+        if attempt["outcome"] == "accepted":
+            book.messages += attempt["messages"]
+            book.quarantined += attempt["quarantined"]
+        elif attempt["outcome"] == "failed":
+            book.unknown_attempts += 1
+    return books
+
+
+def accepted_check(
+    name: str, where: str, owed: Mapping[str, Book], stored: Mapping[str, int], quarantine: bool
+) -> Check:
+    """Messages acknowledged to the sender are there, and no more of them than it asked for."""
+    lost, extra = [], []
+    acknowledged = found = unanswered = 0
+    for body, book in owed.items():
+        asked = book.quarantined if quarantine else book.messages
+        there = stored.get(body, 0)
+        acknowledged += asked
+        found += min(asked, there) if there < asked or book.unknown_attempts else there
+        if there < asked:
+            lost.append(book.deliveries[0])
+        elif there > asked and book.unknown_attempts:
+            unanswered += there - asked
+        elif there > asked:
+            extra.append(book.deliveries[0])
+    others = sum(count for body, count in stored.items() if body not in owed)
+    notes = [f"{unanswered:,} stored without an answer"] if unanswered else []
+    notes += [f"{others:,} from other senders"] if others else []
+    detail = "; ".join(filter(None, (named("lost", lost), named("more often than sent", extra))))
+    return Check(name, "acknowledged", acknowledged, where, found, detail=detail, note=", ".join(notes))
+
+
+def offset_checks(cut: Cut, rows: DataFrame) -> list[Check]:
+    """For each topic: as many messages as raw rows, each place once."""
+    from pyspark.sql import functions as F
+
+    counted = {
+        row["topic"]: row
+        for row in rows.groupBy("topic")
+        .agg(F.count("*").alias("rows"), F.count_distinct("partition", "offset").alias("places"))
+        .collect()
+    }
+    checks = []
+    for topic in sorted({topic for topic, _ in cut.ends}):
+        logged = sum(end for (name, _), end in cut.ends.items() if name == topic)
+        found, places = (counted[topic]["rows"], counted[topic]["places"]) if topic in counted else (0, 0)
+        detail = "" if logged == found == places else _misplaced(rows.where(F.col("topic") == topic), cut, topic)
+        checks.append(Check("topic = raw", topic, logged, raw_table(topic), found, detail=detail))
+    return checks
+
+
+def _misplaced(rows: DataFrame, cut: Cut, topic: str) -> str:
+    """Which offsets are missing and which are there more than once."""
+    seen = Counter((row["partition"], row["offset"]) for row in rows.select("partition", "offset").collect())
+    twice = [f"{partition}/{offset}" for (partition, offset), count in sorted(seen.items()) if count > 1]
+    missing = [
+        f"{partition}/{offset}"
+        for (name, partition), end in sorted(cut.ends.items())
+        if name == topic
+        for offset in range(end)
+        if (partition, offset) not in seen
+    ]
+    return "; ".join(filter(None, (named("not in raw", missing), named("more than once in raw", twice))))
+
+
+def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Check]:
+    """All checks from the sender's ledger to raw."""
+    from pyspark.sql import functions as F
+
+    days = sent_days(world_dir)
+    attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
+    rows = cut.rows(spark).persist()
+    try:
+        quarantined = F.col("topic") == QUARANTINE_TOPIC
+        counts = rows.groupBy(quarantined.alias("quarantined"), "body").count().collect()
+        checks = offset_checks(cut, rows)
+    finally:
+        rows.unpersist()
+    stored: dict[bool, dict[str, int]] = {True: {}, False: {}}
+    for row in counts:
+        stored[row["quarantined"]][row["body"]] = row["count"]
+    owed = book_of(attempts)
+    return [
+        *(sent_check(world_dir, day) for day in days),
+        accepted_check("accepted = topics", "in topics", owed, stored[False], quarantine=False),
+        accepted_check("accepted = quarantine", "in quarantine", owed, stored[True], quarantine=True),
+        *checks,
+    ]

@@ -1,0 +1,141 @@
+"""From raw to core: each event once in staging's books, each order in core, each record a member of one entity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.checks.check import Check, named, read_by, waiting
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+STAGED = {
+    "raw.shopify_orders": "staging.stg_shopify_orders",
+    "raw.shopify_customers": "staging.stg_shopify_customers",
+    "raw.stripe_charges": "staging.stg_stripe_charges",
+    "raw.stripe_customers": "staging.stg_stripe_customers",
+    "raw.hubspot_contacts": "staging.stg_hubspot_contacts",
+    "raw.hubspot_companies": "staging.stg_hubspot_companies",
+    "raw.privacy_requests": "staging.stg_privacy_requests",
+}
+"""Raw table → the staging table whose step reads it."""
+PEOPLE = {
+    "staging.stg_shopify_customers": ("shopify", "customer_id"),
+    "staging.stg_stripe_customers": ("stripe", "customer_id"),
+    "staging.stg_hubspot_contacts": ("hubspot", "contact_id"),
+}
+
+
+def missing(left: DataFrame, right: DataFrame, key: str) -> list[str]:
+    """Keys of `left` that `right` has not, as text."""
+    rows = left.select(key).join(right.select(key), key, "left_anti").orderBy(key).limit(1000).collect()
+    return [str(row[0]) for row in rows]
+
+
+def both_ways(left: DataFrame, right: DataFrame, key: str, names: tuple[str, str]) -> str:
+    """Which keys are in one frame alone."""
+    return "; ".join(
+        filter(
+            None,
+            (
+                named(f"not in {names[1]}", missing(left, right, key)),
+                named(f"not in {names[0]}", missing(right, left, key)),
+            ),
+        )
+    )
+
+
+def same_keys(check: str, left: DataFrame, right: DataFrame, key: str, names: tuple[str, str], note: str = "") -> Check:
+    """As many rows on both sides, with the same keys."""
+    a, b = left.count(), right.count()
+    return Check(check, names[0], a, names[1], b, detail=both_ways(left, right, key, names), note=note)
+
+
+def event_checks(spark: SparkSession) -> list[Check]:
+    """Distinct events of raw = rows of staging.webhook_events, whose duplicates are the other rows of raw."""
+    from pyspark.sql import functions as F
+
+    booked = {
+        row["raw_table"]: row
+        for row in spark.table("staging.webhook_events")
+        .groupBy("raw_table")
+        .agg(
+            F.count("*").alias("events"),
+            F.sum("duplicates").alias("duplicates"),
+            F.count_if(F.col("status") == "rejected").alias("rejected"),
+        )
+        .collect()
+    }
+    refused = {
+        row["raw_table"]: row["events"]
+        for row in spark.table("staging.rejects")
+        .groupBy("raw_table")
+        .agg(F.count_distinct("webhook_id").alias("events"))
+        .collect()
+    }
+    checks = []
+    for raw_table, target in STAGED.items():
+        raw = read_by(spark, raw_table, target).select("_webhook_id")
+        found = raw.agg(F.count("*").alias("rows"), F.count_distinct("_webhook_id").alias("events")).collect()[0]
+        mine = booked.get(raw_table)
+        events, duplicates, rejected = (mine["events"], mine["duplicates"], mine["rejected"]) if mine else (0, 0, 0)
+        problems = []
+        if found["rows"] - duplicates != events or found["events"] != events:
+            ids = raw.selectExpr("_webhook_id AS webhook_id").distinct()
+            books = spark.table("staging.webhook_events").where(F.col("raw_table") == raw_table)
+            problems.append(both_ways(ids, books, "webhook_id", (raw_table, "staging.webhook_events")))
+            problems.append("" if found["events"] != events else "duplicates were counted wrongly")
+        if rejected != refused.get(raw_table, 0):
+            problems.append(f"{rejected:,} events rejected, of {refused.get(raw_table, 0):,} the reason is kept")
+        notes = [f"{found['rows']:,} rows - {duplicates:,} duplicates"]
+        notes += [f"{rejected:,} rejected with a reason"] if rejected else []
+        notes += filter(None, [waiting(raw_table, target)])
+        checks.append(
+            Check(
+                "raw - duplicates = staging events",
+                raw_table,
+                found["rows"] - duplicates,
+                "staging.webhook_events",
+                events,
+                detail="; ".join(filter(None, problems)),
+                note=", ".join(notes),
+            )
+        )
+    return checks
+
+
+def order_check(spark: SparkSession) -> Check:
+    """Orders of staging = orders of core."""
+    source, target = "staging.stg_shopify_orders", "core.orders"
+    left, right = read_by(spark, source, target), spark.table(target)
+    return same_keys("staging orders = core orders", left, right, "order_id", (source, target), waiting(source, target))
+
+
+def people_checks(spark: SparkSession) -> list[Check]:
+    """Every record of a person is in the entity index once; every entity is a row of core.customers."""
+    from functools import reduce
+
+    index, core = "semantic.entity_index", "core.customers"
+    records = [
+        read_by(spark, table, index).selectExpr(f"concat('{source}/', {key}) AS record")
+        for table, (source, key) in PEOPLE.items()
+    ]
+    members = spark.table(index).selectExpr("concat(source, '/', source_id) AS record")
+    entities = read_by(spark, index, core).select("entity_id").distinct()
+    notes = list(filter(None, (waiting(table, index) for table in PEOPLE)))
+    return [
+        same_keys(
+            "staged people = entity members",
+            reduce(lambda a, b: a.unionByName(b), records),
+            members,
+            "record",
+            ("staging", index),
+            ", ".join(notes),
+        ),
+        same_keys("entities = core customers", entities, spark.table(core), "entity_id", (index, core)),
+    ]
+
+
+def layer_checks(spark: SparkSession) -> list[Check]:
+    """All checks from raw to core that count rows."""
+    return [*event_checks(spark), order_check(spark), *people_checks(spark)]
