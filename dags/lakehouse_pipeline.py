@@ -22,6 +22,7 @@ STAGING = (
     "stg_privacy_requests",
 )
 SCHEDULE = os.environ.get("WORKBOOK_SCHEDULE", "@hourly")
+START = datetime.fromisoformat(os.environ.get("WORKBOOK_START_DATE", "2026-01-01T00:00:00+00:00"))
 
 
 def notebook_task(task_id: str, notebook: str, table: str | None = None) -> NotebookOperator:
@@ -37,8 +38,8 @@ with DAG(
     dag_id="lakehouse_pipeline",
     description="Raw webhooks to marts: staging, entity resolution, core, analytics, marts, publish, reconcile",
     doc_md=__doc__,
-    start_date=datetime(2026, 1, 1),
-    schedule=SCHEDULE,
+    start_date=START,
+    schedule=None if SCHEDULE == "none" else SCHEDULE,
     catchup=False,
     # Two runs at once would compete for the same tables; the second one waits.
     max_active_runs=1,

@@ -7,7 +7,9 @@ environment has nothing else of this project's dependencies.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +106,7 @@ def run_notebook(
     source = find_notebook(name)
     check_parameters(source, parameters)
     archive.mkdir(parents=True, exist_ok=True)
+    sockets = tempfile.mkdtemp(prefix="kernel-")
     target = archive / f"try-{try_number or next_try(archive)}.ipynb"
     try:
         papermill.execute_notebook(
@@ -117,12 +120,15 @@ def run_notebook(
             autosave_cell_every=0,
             start_timeout=START_TIMEOUT_SECONDS,
             execution_timeout=cell_timeout,
-            # The kernel talks over Unix sockets: no TCP port that another user of the machine could reach.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            # The kernel talks over Unix sockets: no TCP port that another user of the machine could reach. Their folder
+            # is this kernel's own: by default two kernels that start at once would take the same names.
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}}),
         )
     except PapermillExecutionError as error:
         html = export_html(target)
         raise NotebookFailed(
             f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue} (executed copy: {html})"
         ) from error
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
     return ExecutedNotebook(notebook=target, html=export_html(target))

@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     # -- streaming ----------------------------------------------------------------------------------------
     checkpoint_interval_seconds: float = Field(5.0, gt=0)
 
+    # -- orchestration --------------------------------------------------------------------------------------
+    pipeline_schedule: str = Field("@hourly", description="when Airflow runs the pipeline: cron, or none")
+
     @model_validator(mode="before")
     @classmethod
     def _fill_ports_and_endpoints(cls, values: dict[str, Any]) -> dict[str, Any]:

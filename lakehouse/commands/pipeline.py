@@ -84,3 +84,16 @@ def runs(last: int = typer.Option(20, min=1, help="how many rows")) -> None:
         table.add_row(f"{row['finished_at']:%m-%d %H:%M:%S}", row["run_id"], row["step"], row["status"], *counts,
                       f"{seconds:.1f}", row["error"] or "")  # fmt: skip
     console.print(table)
+
+
+@app.command()
+def trigger() -> None:
+    """Start a run in Airflow, and follow its tasks until it ends."""
+    from lakehouse.commands import _airflow
+    from lakehouse.engines.airflow import Airflow
+
+    airflow = Airflow()
+    run_id = _airflow.trigger(airflow)
+    console.print(f"run {run_id}: {airflow.url}/dags/{_airflow.DAG_ID}/runs/{run_id}", highlight=False, soft_wrap=True)
+    done = _airflow.follow(console, airflow, run_id)
+    console.print(f"[green]green[/]: {len(done.tasks)} tasks in {done.seconds:.0f} s")

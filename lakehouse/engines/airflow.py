@@ -80,6 +80,10 @@ class Airflow:
             run["dag_run_id"] for run in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
         ]
 
+    def fail(self, dag_id: str, run_id: str) -> None:
+        """End a run: what runs of it is stopped, and it counts as failed."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """All tasks of a run, in the order they started."""
         found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]

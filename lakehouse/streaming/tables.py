@@ -37,7 +37,8 @@ SHOPIFY_RECORD = (
 
 def _columns(*specs: str) -> tuple[Column, ...]:
     """`name:type:meaning`, one a column; they are as the sender gives them."""
-    return tuple(Column(*spec.split(":", 2)) for spec in specs)
+    parts = [spec.split(":", 2) for spec in specs]
+    return tuple(Column(name, kind, doc) for name, kind, doc in parts)
 
 
 def _raw(topic: str, *specs: str, more: tuple[Column, ...] = ()) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -69,7 +70,18 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         # Where the link of a task finds the executed notebook, and what /notebooks on the API server serves.
         "WORKBOOK_RUNS_DIR": str(settings.runs_dir),
+        "WORKBOOK_SCHEDULE": settings.pipeline_schedule,
+        "WORKBOOK_START_DATE": _first_start(settings),
     }
+
+
+def _first_start(settings: Settings) -> str:
+    """When this stack's Airflow was started first, ISO 8601 UTC: no run is due for a time before it."""
+    stamp = airflow_home(settings) / "first-start"
+    if not stamp.exists():
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(datetime.now(UTC).isoformat(timespec="seconds"))
+    return stamp.read_text()
 
 
 def _migrated_stamp(settings: Settings) -> Path:

@@ -1,0 +1,103 @@
+"""What a notebook calls: run a step and say what it did, show a contract, a sample, a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import metadata
+from lakehouse.engines.spark import spark_session
+from lakehouse.merge import StepResult
+from lakehouse.pipeline import run_step
+from lakehouse.tables import find_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PICTURE_TEMPLATE = "plotly_white"
+
+
+def use_style() -> None:
+    """One look for all pictures and tables of a notebook."""
+    import pandas as pd
+    import plotly.io as pio
+
+    pio.templates.default = PICTURE_TEMPLATE
+    pd.set_option("display.max_columns", 30, "display.max_colwidth", 60, "display.width", 160)
+
+
+def query(sql: str) -> pd.DataFrame:
+    """The rows of a Spark SQL query: for a few thousand of them, to be looked at or drawn."""
+    return spark_session().sql(sql).toPandas()
+
+
+def number(sql: str) -> int:
+    """The one number that a query gives."""
+    rows = spark_session().sql(sql).collect()
+    return int(rows[0][0])
+
+
+def contract(table: str) -> pd.DataFrame:
+    """What a table promises: its columns, their types and meanings; the key is marked."""
+    import pandas as pd
+
+    promised = find_table(table)
+    rows = [
+        {
+            "column": column.name,
+            "type": column.type,
+            "key": "●" if column.name in promised.key else "",
+            "meaning": column.doc,
+        }
+        for column in promised.columns
+    ]
+    frame = pd.DataFrame(rows).set_index("column")
+    frame.columns.name = f"{table}: {promised.grain}"
+    return frame
+
+
+def sample(table: str, rows: int = 5, columns: str = "*", where: str = "true") -> pd.DataFrame:
+    """A few rows of a table, the ones with the smallest keys: the same ones each time."""
+    key = ", ".join(find_table(table).key)
+    return query(f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {key} LIMIT {rows}")
+
+
+def outcome(result: StepResult) -> pd.DataFrame:
+    """What a step did, as a table of one row."""
+    import pandas as pd
+
+    names = ("read", "inserted", "updated", "deleted", "rejected", "changed", "snapshot_id", "seconds")
+    row: dict[str, Any] = {name: getattr(result, name) for name in names}
+    row["snapshot_id"] = str(result.snapshot_id or "")
+    row["seconds"] = round(result.seconds, 1)
+    return pd.DataFrame([row], index=[result.table])
+
+
+def rows_per_key(table: str) -> int:
+    """The most rows that share one key: 1 when the table keeps its promise, 0 when it is empty."""
+    key = ", ".join(find_table(table).key)
+    return number(f"SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM {table} GROUP BY {key})")
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A step that was run once more: what it did, and whether one of its sources had got new rows meanwhile."""
+
+    result: StepResult
+    sources_moved: bool
+
+    @property
+    def harmless(self) -> bool:
+        """Nothing new, nothing written."""
+        return self.sources_moved or not self.result.changed
+
+
+def _sources_read(step: str) -> dict[str, int | None]:
+    return {source: mark.last_snapshot_id for source, mark in metadata.watermarks(step).items()}
+
+
+def repeat(step: str, run_id: str) -> Repeat:
+    """Run a step again. On a live stack new rows may have come in between; then it has a reason to write."""
+    before = _sources_read(step)
+    result = run_step(step, run_id)
+    return Repeat(result, sources_moved=_sources_read(step) != before)
