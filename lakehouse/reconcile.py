@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lakehouse import incremental, metadata
 from lakehouse.checks.check import Check
 from lakehouse.checks.deliveries import Cut, delivery_checks, raw_table
+from lakehouse.checks.engines import engine_checks
 from lakehouse.checks.layers import layer_checks
 from lakehouse.checks.money import money_checks
 from lakehouse.engines.catalog import iceberg_catalog
@@ -61,7 +62,9 @@ def reconcile(
     report("layers")
     checks += layer_checks(spark)
     report("money")
-    return checks + money_checks(spark)
+    checks += money_checks(spark)
+    report("engines")
+    return checks + engine_checks(spark)
 
 
 def record(checks: list[Check], run_id: str | None = None) -> None:

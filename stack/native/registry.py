@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from stack.native.service import Service
 
@@ -25,8 +24,6 @@ def all_services() -> tuple[Service, ...]:
     """Every service; each module exports `SERVICES`, and a service comes after all it requires."""
     services: list[Service] = []
     for module in SERVICE_MODULES:
-        if find_spec(f"stack.native.services.{module}") is None:
-            continue
         services.extend(import_module(f"stack.native.services.{module}").SERVICES)
     seen: set[str] = set()
     for service in services:
