@@ -79,7 +79,12 @@ def follow(console: Console, airflow: Airflow, run_id: str) -> FinishedRun:
                         f"  {mark} {task.task_id:<24}{task.seconds or 0:7.1f} s  {task.state}", highlight=False
                     )
             running = ", ".join(task.task_id for task in tasks if task.state == "running")
-            board.update(bar, total=len(tasks), completed=len(told), now=running)
+            if state == "queued" and "" not in told:
+                told.add("")
+                others = [other for other in airflow.active_runs(DAG_ID) if other != run_id]
+                if others:
+                    console.print(f"  waits for the end of {', '.join(others)}", highlight=False)
+            board.update(bar, total=len(tasks), completed=len(told - {""}), now=running)
             if state in ("success", "failed"):
                 break
             pause.wait(POLL_SECONDS)

@@ -60,8 +60,8 @@ def show(checks: list[Check]) -> None:
     console.print(f"[{style}]{good} of {len(checks)} lines balance[/]")
 
 
-def reconcile_and_show(run_id: str | None = None, keep: bool = False) -> None:
-    """Compare, show, keep if asked to. Raises `NotBalanced`."""
+def reconcile_and_show(run_id: str | None = None, keep: bool = False) -> int:
+    """Compare, show, keep if asked to; returns how many lines there are. Raises `NotBalanced`."""
     from lakehouse.engines.spark import spark_session
     from lakehouse.reconcile import reconcile, record, require_balanced
 
@@ -71,6 +71,7 @@ def reconcile_and_show(run_id: str | None = None, keep: bool = False) -> None:
         record(checks, run_id)
     show(checks)
     require_balanced(checks)
+    return len(checks)
 
 
 @app.callback(invoke_without_command=True)

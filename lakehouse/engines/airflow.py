@@ -94,9 +94,17 @@ class Airflow:
         """The log of a task's last try as text."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}"
         content = self._call("GET", path, headers={"Accept": "application/json"})["content"]
-        return "\n".join(line if isinstance(line, str) else str(line.get("event", "")) for line in content)
+        return "\n".join(_log_line(line) for line in content)
 
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
         """The extra links of a task: `Executed notebook` is the page of its last try."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
         return self._call("GET", path)["extra_links"]
+
+
+def _log_line(line: Any) -> str:
+    """One line of a task's log as text, with the exception it carries, if any."""
+    if not isinstance(line, dict):
+        return str(line)
+    raised = [f"{error.get('exc_type')}: {error.get('exc_value')}" for error in line.get("error_detail") or []]
+    return " ".join([str(line.get("event", "")), *raised])
