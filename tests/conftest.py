@@ -10,13 +10,19 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from lakehouse.commands.demo import Report
 
 TEST_PORT_OFFSET = "500"
 TEST_DATA_DIR = Path(__file__).resolve().parent.parent / ".lakehouse" / "test-stack"
 LOG_LINES = 30
 LIVE = ("stack", "notebook")
+PEOPLE = 150
+"""Of the test world: some 1,400 requests with every kind of flaw."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,6 +115,21 @@ def local_spark() -> Iterator[object]:
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def first_day(request: pytest.FixtureRequest, live_stack: None) -> Report:
+    """A small world's first day on its whole way: sent, landed, through Airflow, the ledger balanced.
+
+    On a running stack that has a world already, its next day is sent.
+    """
+    from data_generators.generate import read_manifest
+    from lakehouse.commands.demo import run_demo
+    from lakehouse.settings import load_settings
+
+    settings = load_settings()
+    _say(request, "  a day of webhooks goes all the way …")
+    return run_demo(settings, people=None if read_manifest(settings.world_dir) else PEOPLE)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from lakehouse.pipeline import STEPS
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("first_day")]
 LAYERS = ("semantic", "core", "analytics", "marts")
 STEPS_BELOW = [step for step in STEPS if step.layer in LAYERS and step.name != "marts.publish"]
 TABLES = [step.name for step in STEPS_BELOW] + ["semantic.entity_resolution_stats"]

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from pydantic import BaseModel, SecretStr
+from starlette.requests import ClientDisconnect
 
 from lakehouse.ingestion import messages, signatures
 from lakehouse.ingestion.messages import Message
@@ -92,7 +93,7 @@ async def read_body(request: Request, limit: int) -> bytes:
                 if size > limit:
                     raise Refusal("body_too_large")
                 chunks.append(chunk)
-    except TimeoutError as error:
+    except (TimeoutError, ClientDisconnect) as error:
         raise Refusal("body_cut_off") from error
     return b"".join(chunks)
 

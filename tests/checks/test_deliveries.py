@@ -1,0 +1,65 @@
+"""The sender's ledger against raw: what is lost, what is too much, and what may be there without an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.checks.check import Check
+from lakehouse.checks.deliveries import accepted_check, book_of
+
+
+def attempt(delivery: str, body: str, outcome: str, messages: int = 0, quarantined: int = 0) -> dict[str, Any]:
+    return {
+        "delivery_id": delivery,
+        "body_sha256": body,
+        "outcome": outcome,
+        "messages": messages,
+        "quarantined": quarantined,
+    }
+
+
+def check(attempts: list[dict[str, Any]], stored: dict[str, int]) -> Check:
+    return accepted_check("accepted = topics", "in topics", book_of(attempts), stored, quarantine=False)
+
+
+def test_what_was_acknowledged_is_there() -> None:
+    found = check([attempt("d1", "a", "accepted", 3), attempt("d2", "b", "refused")], {"a": 3})
+    assert found.balanced
+    assert (found.left, found.right) == (3, 3)
+
+
+def test_a_lost_message_is_named() -> None:
+    found = check([attempt("d1", "a", "accepted", 3), attempt("d2", "b", "accepted", 1)], {"a": 3})
+    assert not found.balanced
+    assert found.detail == "lost: d2"
+    assert (found.left, found.right) == (4, 3)
+
+
+def test_one_too_many_does_not_hide_one_too_few() -> None:
+    found = check([attempt("d1", "a", "accepted", 2), attempt("d2", "b", "accepted", 2)], {"a": 3, "b": 1})
+    assert found.left == found.right
+    assert not found.balanced
+    assert found.detail == "lost: d2; more often than sent: d1"
+
+
+def test_an_attempt_whose_answer_was_lost_may_have_been_stored_or_not() -> None:
+    tries = [attempt("d1", "a", "failed"), attempt("d1", "a", "accepted", 1)]
+    for there in (1, 2):
+        assert check(tries, {"a": there}).balanced
+    assert not check(tries, {"a": 0}).balanced
+
+
+def test_a_message_that_was_refused_and_is_there_all_the_same_is_an_imbalance() -> None:
+    assert not check([attempt("d1", "a", "refused")], {"a": 1}).balanced
+
+
+def test_other_senders_are_a_note() -> None:
+    found = check([attempt("d1", "a", "accepted", 1)], {"a": 1, "stranger": 5})
+    assert found.balanced
+    assert found.note == "5 from other senders"
+
+
+def test_quarantine_is_counted_by_itself() -> None:
+    books = book_of([attempt("d1", "a", "accepted", 2, quarantined=1)])
+    assert accepted_check("q", "in quarantine", books, {"a": 1}, quarantine=True).balanced
+    assert not accepted_check("q", "in quarantine", books, {}, quarantine=True).balanced
