@@ -56,8 +56,8 @@ def order_payloads(raw: DataFrame) -> DataFrame:
     latest = rows.selectExpr(
         "get_json_object(p, '$.id') AS id",
         "upper(get_json_object(p, '$.currency')) AS currency",
-        "CAST(get_json_object(p, '$.total_price') AS DECIMAL(18,2)) AS amount",
-        "struct(CAST(get_json_object(p, '$.updated_at') AS TIMESTAMP), _triggered_at) AS at",
+        "try_cast(get_json_object(p, '$.total_price') AS DECIMAL(18,2)) AS amount",
+        "struct(try_cast(get_json_object(p, '$.updated_at') AS TIMESTAMP), _triggered_at) AS at",
     )
     return latest.groupBy("id").agg(_newest()).selectExpr("newest.currency", "newest.amount")
 
@@ -68,8 +68,8 @@ def charge_payloads(raw: DataFrame) -> DataFrame:
     latest = _accepted(raw, "raw.stripe_charges").selectExpr(
         "get_json_object(p, '$.data.object.id') AS id",
         "upper(get_json_object(p, '$.data.object.currency')) AS currency",
-        "CAST(get_json_object(p, '$.data.object.amount') AS DECIMAL(18,0)) AS amount",
-        "CAST(get_json_object(p, '$.created') AS BIGINT) AS at",
+        "try_cast(get_json_object(p, '$.data.object.amount') AS DECIMAL(18,0)) AS amount",
+        "try_cast(get_json_object(p, '$.created') AS BIGINT) AS at",
     )
     newest = latest.groupBy("id").agg(_newest()).selectExpr("newest.currency", "newest.amount AS minor")
     return newest.selectExpr("currency", f"minor * {factor} AS amount")

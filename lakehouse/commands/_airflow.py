@@ -97,7 +97,10 @@ def _failure(airflow: Airflow, run_id: str, tasks: list[TaskState]) -> RunFailed
     failed = [task for task in tasks if task.state == "failed"]
     if not failed:
         return RunFailed(f"run {run_id} failed before any task ran", f"open {airflow.url}/dags/{DAG_ID}")
-    log = airflow.log(DAG_ID, run_id, failed[0]).splitlines()[-LOG_LINES:]
+    log = airflow.log(DAG_ID, run_id, failed[0]).splitlines()
+    # what a task did after it had failed is of no interest
+    ends = [at for at, line in enumerate(log, start=1) if "Task failed with exception" in line]
+    log = log[: ends[-1] if ends else None][-LOG_LINES:]
     page = airflow.links(DAG_ID, run_id, failed[0].task_id).get("Executed notebook", "")
     return RunFailed(
         f"task {failed[0].task_id} of run {run_id} failed; the end of its log:\n" + "\n".join(log),

@@ -73,6 +73,27 @@ class Airflow:
         """queued, running, success or failed."""
         return self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"]
 
+    def runs(self, dag_id: str) -> list[str]:
+        """Ids of the runs of a DAG, the one that was started last at the end."""
+        query = {"order_by": "run_after", "limit": 1000}
+        return [
+            run["dag_run_id"] for run in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        ]
+
+    def clear_failed(self, dag_id: str, run_id: str) -> None:
+        """Let the tasks of a run that failed, and those after them, run again."""
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
+        self._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
+
+    def page(self, address: str) -> str:
+        """A page of the API server as text, asked for as this user."""
+        try:
+            answer = self._http.get(address)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise AirflowUnreachable(f"{address}: {error!r}", NEXT_STEP) from error
+        return answer.text
+
     def active_runs(self, dag_id: str) -> list[str]:
         """Runs of a DAG that are queued or running."""
         query = {"state": ["queued", "running"]}

@@ -1,18 +1,27 @@
-"""Serves the executed notebooks at /notebooks on the API server, and links each task to its own."""
+"""Serves the executed notebooks at /notebooks on the API server to who is signed in; links each task to its own."""
 
 import os
 from pathlib import Path
 
+from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.plugins_manager import AirflowPlugin
-from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse
 from notebook_operator import ExecutedNotebookLink
 
-RUNS_DIR = Path(os.environ["WORKBOOK_RUNS_DIR"])
+RUNS_DIR = Path(os.environ["WORKBOOK_RUNS_DIR"]).resolve()
 RUNS_DIR.mkdir(parents=True, exist_ok=True)
 
 runs = FastAPI(title="Executed notebooks", docs_url=None, redoc_url=None, openapi_url=None)
-runs.mount("/", StaticFiles(directory=RUNS_DIR))
+
+
+@runs.get("/{path:path}")
+def page(path: str, user: GetUserDep) -> FileResponse:
+    """One executed notebook. They show customers' rows: who is not signed in gets a 401."""
+    wanted = (RUNS_DIR / path).resolve()
+    if not wanted.is_relative_to(RUNS_DIR) or not wanted.is_file():
+        raise HTTPException(404, f"there is no executed notebook {path}")
+    return FileResponse(wanted)
 
 
 class ExecutedNotebooksPlugin(AirflowPlugin):

@@ -1,0 +1,50 @@
+"""The job's SQL: every topic and every column of its table, and no secret where a person reads it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lakehouse.engines.kafka import TOPICS
+from lakehouse.settings import Settings
+from lakehouse.streaming import statements
+from lakehouse.streaming.tables import TABLES
+from lakehouse.tables import Table
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_topics_file_fills_the_columns_of_its_table_in_order(table: Table) -> None:
+    topic = next(topic for topic in TOPICS if f"raw.{topic.replace('.', '_')}" == table.name)
+    text = statements.insert(topic)
+    selected = text[text.index("SELECT") + len("SELECT") : text.rindex("FROM")]
+    names = [re.split(r"\s+AS\s+", part.strip())[-1] for part in _split_top_level(selected)]
+    assert tuple(names) == table.column_names
+
+
+def _split_top_level(text: str) -> list[str]:
+    """Parts between commas that are in no bracket and no quotes."""
+    parts, depth, quoted, part = [], 0, False, ""
+    for character in text:
+        quoted ^= character == "'"
+        depth += 0 if quoted else (character == "(") - (character == ")")
+        if character == "," and depth == 0 and not quoted:
+            parts.append(part)
+            part = ""
+        else:
+            part += character
+    return [*parts, part]
+
+
+def test_what_is_shown_holds_no_secret(settings: Settings) -> None:
+    shown = "\n".join(statements.script(settings, masked=True))
+    assert statements.MASK in shown
+    for secret in (settings.catalog_client_secret, settings.s3_secret_key, settings.s3_access_key):
+        assert secret.get_secret_value() not in shown
+    assert "${" not in shown
+
+
+def test_all_topics_are_one_job() -> None:
+    job = statements.statement_set()
+    assert job.count("INSERT INTO") == len(TOPICS)
+    assert job.startswith("EXECUTE STATEMENT SET")

@@ -1,0 +1,102 @@
+"""The DAG on the live Airflow: every task's page with its pictures, a failing cell turns red, the retry is safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from rich.console import Console
+
+from lakehouse.commands._airflow import DAG_ID, RunFailed, follow, trigger
+from lakehouse.commands.demo import Report
+from lakehouse.engines.airflow import Airflow, AirflowUnreachable
+from lakehouse.pipeline import STEPS
+from lakehouse.settings import get_settings, load_settings
+from lakehouse.waiting import wait_until
+from stack.native import lifecycle
+
+pytestmark = pytest.mark.stack
+
+
+def quiet(name: str, what: str, seconds: float) -> None:
+    """Progress of services, which a test does not show."""
+
+
+def last_run(airflow: Airflow) -> str:
+    return airflow.runs(DAG_ID)[-1]
+
+
+def test_each_step_of_the_pipeline_is_a_task(first_day: Report) -> None:
+    airflow = Airflow()
+    tasks = {task.task_id for task in airflow.tasks(DAG_ID, last_run(airflow))}
+    assert {step.name.split(".")[1] for step in STEPS} | {"reconcile"} == tasks
+
+
+def test_every_task_links_to_its_executed_notebook(first_day: Report) -> None:
+    airflow, settings = Airflow(), get_settings()
+    run_id = last_run(airflow)
+    for task in airflow.tasks(DAG_ID, run_id):
+        page = airflow.links(DAG_ID, run_id, task.task_id)["Executed notebook"]
+        path = unquote(page.removeprefix(f"{settings.airflow_url}/notebooks/"))
+        archived = settings.runs_dir / path
+        assert archived.with_suffix(".ipynb").is_file(), page
+        html = archived.read_text(encoding="utf-8")
+        assert "plotly" in html, f"{task.task_id} shows no picture"
+        assert "https://cdn" not in html, f"{task.task_id} needs the network to be read"
+
+
+def test_the_pages_are_for_those_who_are_signed_in(first_day: Report) -> None:
+    airflow = Airflow()
+    page = airflow.links(DAG_ID, last_run(airflow), "orders")["Executed notebook"]
+    assert "core.orders" in airflow.page(page)
+    assert httpx.get(page, timeout=30).status_code == 401
+
+
+def test_no_page_outside_the_archive_is_served() -> None:
+    settings, airflow = get_settings(), Airflow()
+    assert (settings.data_dir / "secrets.env").is_file()
+    for path in (
+        "..%2Fsecrets.env",
+        "%2E%2E/secrets.env",
+        "x/..%2F..%2Fsecrets.env",
+        str(settings.data_dir / "secrets.env"),
+    ):
+        with pytest.raises(AirflowUnreachable, match="404"):
+            airflow.page(f"{settings.airflow_url}/notebooks/{path}")
+
+
+def test_a_failing_cell_turns_the_task_red_and_a_retry_repairs_it(first_day: Report) -> None:
+    settings = load_settings()
+    airflow, clickhouse = Airflow(), lifecycle.select(["clickhouse"], with_required=False)
+    lifecycle.down(settings, clickhouse, quiet, everything=False)
+    try:
+        run_id = trigger(airflow)
+        with pytest.raises(RunFailed, match="publish") as failed:
+            follow(Console(quiet=True), airflow, run_id)
+        assert "ClickHouseUnavailable" in failed.value.message
+        assert "ClickHouse does not answer" in failed.value.message
+    finally:
+        lifecycle.up(settings, clickhouse, quiet)
+    states = {task.task_id: task.state for task in airflow.tasks(DAG_ID, run_id)}
+    assert (states["publish"], states["reconcile"]) == ("failed", "upstream_failed")
+    folder = settings.runs_dir / DAG_ID / run_id / "publish"
+    assert _tries(folder) == ["try-1.html", "try-2.html"]
+
+    airflow.clear_failed(DAG_ID, run_id)
+    wait_until(lambda: airflow.run_state(DAG_ID, run_id) != "failed", timeout=60, what="the cleared run to start")
+    done = follow(Console(quiet=True), airflow, run_id)
+    assert {task.state for task in done.tasks} == {"success"}
+    assert _tries(folder) == ["try-1.html", "try-2.html", "try-3.html"]
+
+
+def _tries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.html"))
+
+
+def test_the_client_says_what_to_do_when_airflow_is_away() -> None:
+    settings: Any = get_settings().model_copy(update={"airflow_url": "http://127.0.0.1:9"})
+    with pytest.raises(AirflowUnreachable, match="lakehouse stack up airflow"):
+        Airflow(settings)
