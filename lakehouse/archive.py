@@ -46,8 +46,9 @@ def to_html(notebook_path: Path) -> Path:
 
     notebook = nbformat.read(notebook_path, as_version=4)
     embed_figures(notebook)
-    # No require.js and no MathJax from the network: the page is for reading offline.
-    exporter = HTMLExporter(template_name="lab", require_js_url="", mathjax_url="", embed_images=True)
+    # nothing from the network: the page is for reading offline
+    from_network = dict.fromkeys(("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url"), "")
+    exporter = HTMLExporter(template_name="lab", embed_images=True, **from_network)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": notebook_path.stem}})
     target = notebook_path.with_suffix(".html")
     target.write_text(body, encoding="utf-8")

@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["LAKEHOUSE_DATA_DIR"] = str(TEST_DATA_DIR)
         os.environ["LAKEHOUSE_PORT_OFFSET"] = TEST_PORT_OFFSET
         os.environ["LAKEHOUSE_STACK_NAME"] = "test"
+        # not at each full hour, in the middle of a test that counts snapshots
+        os.environ["LAKEHOUSE_PIPELINE_SCHEDULE"] = "@daily"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,6 +65,7 @@ def _say(request: pytest.FixtureRequest, text: str) -> None:
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(text)
+        reporter.flush()
 
 
 @pytest.fixture(scope="session")

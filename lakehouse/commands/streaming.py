@@ -24,15 +24,18 @@ def start() -> None:
 
 
 @app.command("list")
-def list_jobs() -> None:
-    """The jobs Flink knows: state, since when, checkpoints, restarts."""
+def list_jobs(everything: bool = typer.Option(False, "--all", help="also what else Flink ran")) -> None:
+    """The job and those before it: state, since when, checkpoints."""
     from lakehouse.engines.flink import FlinkRest
+    from lakehouse.streaming.jobs import JOB_NAME
 
     rest = FlinkRest(load_settings())
     table = Table()
     for column in ("job", "state", "since", "checkpoints", "last one", "failed", "id"):
         table.add_column(column)
     for job in rest.jobs():
+        if not everything and job.name != JOB_NAME:
+            continue
         found = rest.checkpoints(job.job_id)
         latest = (found["latest"] or {}).get("completed")
         age = "none yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -12,24 +13,39 @@ if TYPE_CHECKING:
 CATALOG_NAME = "lakehouse"
 
 
+class CatalogUnavailable(LakehouseError):
+    """The catalog does not answer, or does not take the credential."""
+
+
 def iceberg_catalog(settings: Settings | None = None) -> Catalog:
-    """The catalog `lakehouse`, with its credential and the object store's keys from the settings."""
+    """The catalog `lakehouse`, with its credential and the object store's keys from the settings.
+
+    Raises `CatalogUnavailable`.
+    """
+    import requests
     from pyiceberg.catalog import load_catalog
+    from pyiceberg.exceptions import RESTError
 
     s = settings or get_settings()
-    return load_catalog(
-        CATALOG_NAME,
-        **{
-            "type": "rest",
-            "uri": s.catalog_uri,
-            "credential": f"{s.catalog_client_id}:{s.catalog_client_secret.get_secret_value()}",
-            "oauth2-server-uri": f"{s.catalog_uri}/v1/oauth/tokens",
-            "scope": "catalog",
-            "warehouse": s.warehouse,
-            "s3.endpoint": s.s3_endpoint,
-            "s3.access-key-id": s.s3_access_key.get_secret_value(),
-            "s3.secret-access-key": s.s3_secret_key.get_secret_value(),
-            "s3.region": s.s3_region,
-            "s3.force-virtual-addressing": "false",
-        },
-    )
+    try:
+        return load_catalog(CATALOG_NAME, **_properties(s))
+    except (requests.RequestException, RESTError) as error:
+        raise CatalogUnavailable(
+            f"the catalog does not answer at {s.catalog_uri}: {error}", "run `lakehouse stack up catalog`"
+        ) from error
+
+
+def _properties(s: Settings) -> dict[str, str]:
+    return {
+        "type": "rest",
+        "uri": s.catalog_uri,
+        "credential": f"{s.catalog_client_id}:{s.catalog_client_secret.get_secret_value()}",
+        "oauth2-server-uri": f"{s.catalog_uri}/v1/oauth/tokens",
+        "scope": "catalog",
+        "warehouse": s.warehouse,
+        "s3.endpoint": s.s3_endpoint,
+        "s3.access-key-id": s.s3_access_key.get_secret_value(),
+        "s3.secret-access-key": s.s3_secret_key.get_secret_value(),
+        "s3.region": s.s3_region,
+        "s3.force-virtual-addressing": "false",
+    }

@@ -76,10 +76,10 @@ def has_environment(pid: int, name: str, value: str) -> bool:
     return f"{name}={value}".encode() in block.split(b"\0")
 
 
-def title(pid: int) -> str:
-    """The beginning of a process's command line, for people."""
+def title(pid: int, length: int = 80) -> str:
+    """The beginning of a process's command line, for people; empty for one that has ended."""
     try:
-        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:80]
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:length]
     except OSError:
         return ""
 

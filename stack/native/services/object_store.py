@@ -1,7 +1,8 @@
 """The object store: SeaweedFS with its S3 gateway and its console, in one process.
 
-Beside S3 it has HTTP ports of its own (master, volume, filer) that would read, write and delete with no key;
-signing keys in `security.toml` close them.
+Beside S3 it has ports of its own (master, volume, filer) that would read, write and delete with no key. They are
+closed three times: the HTTP interfaces of master and filer are off, the volume's asks for a token signed with this
+stack's key, and gRPC, over which the parts talk to each other, wants this stack's certificate.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlparse
 
+import trustme
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +22,9 @@ from lakehouse.settings import Settings
 from stack.native.service import NotHealthy, Service
 
 HEALTH_KEY = "_health/probe"
+TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
+AUTHORITY, CERTIFICATE = "authority.pem", "certificate.pem"
+PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "client")
 
 
 def bucket(settings: Settings) -> str:
@@ -52,10 +57,21 @@ def prepare(settings: Settings) -> None:
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
     _write_secret(conf / "s3.json", json.dumps({"identities": [identity]}))
+    _certify(conf, settings.host)
     key = settings.s3_signing_key.get_secret_value()
-    sections = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
-    body = "\n".join(f'[{section}]\nkey = "{key}"\nexpires_after_seconds = 60\n' for section in sections)
-    _write_secret(conf / "security.toml", body)
+    sections = [f'[{name}]\nkey = "{key}"\nexpires_after_seconds = 60\n' for name in TOKENS]
+    sections += [f'[grpc]\nca = "{conf / AUTHORITY}"\n']
+    sections += [f'[grpc.{part}]\ncert = "{conf / CERTIFICATE}"\nkey = "{conf / CERTIFICATE}"\n' for part in PARTS]
+    _write_secret(conf / "security.toml", "\n".join(sections))
+
+
+def _certify(conf: Path, host: str) -> None:
+    """An authority and one certificate for all parts, made once; the authority's own key is not kept."""
+    if (conf / CERTIFICATE).exists():
+        return
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(conf / AUTHORITY)
+    _write_secret(conf / CERTIFICATE, authority.issue_cert(host).private_key_and_cert_chain_pem.bytes().decode())
 
 
 def command(settings: Settings) -> list[str]:
@@ -79,6 +95,7 @@ def command(settings: Settings) -> list[str]:
         "-s3.port.lance=0",
         "-webdav=false",
         "-master.telemetry=false",
+        "-disableHttp",
         f"-admin.dataDir={data / 'admin'}",
         f"-metricsIp={settings.host}",
     ]

@@ -1,0 +1,142 @@
+"""The whole live stack: every service healthy, within its memory, closed to strangers, on loopback alone."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+
+import httpx
+import psutil
+import psycopg2
+import pytest
+
+from lakehouse.commands.demo import Report
+from lakehouse.engines import kafka, trino
+from lakehouse.engines.catalog import iceberg_catalog
+from lakehouse.settings import Settings, get_settings
+from stack.native import processes
+from stack.native.inspection import inspect_all
+from stack.native.registry import all_services
+from stack.native.services import postgres
+
+pytestmark = pytest.mark.stack
+MEMORY_LIMIT_MB = 9 * 1024
+
+
+@pytest.fixture(scope="module")
+def settings(live_stack: None) -> Settings:
+    return get_settings()
+
+
+def test_every_service_is_healthy_and_all_together_fit_in_the_memory(settings: Settings) -> None:
+    rows = inspect_all(settings)
+    assert {row.name: (row.state, row.reason) for row in rows if row.state != "healthy"} == {}
+    assert {row.name for row in rows} == {service.name for service in all_services()}
+    assert 0 < sum(row.memory_mb for row in rows) <= MEMORY_LIMIT_MB
+
+
+def test_status_says_the_same_to_a_person_and_to_a_program(settings: Settings) -> None:
+    def status(*options: str) -> str:
+        command = [sys.executable, "-m", "lakehouse.cli", "stack", "status", *options]
+        wide = {**os.environ, "COLUMNS": "160"}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=wide).stdout
+
+    rows = json.loads(status("--json"))
+    shown = status()
+    assert f"of {MEMORY_LIMIT_MB // 1024} GB" in shown
+    for row in rows:
+        assert row["name"] in shown
+        assert str(row["pid"]) in shown
+
+
+def _everyone(settings: Settings) -> set[int]:
+    """The pids of the stack's processes: supervisord and all below it."""
+    supervisord = psutil.Process(int((settings.run_dir / "supervisord.pid").read_text(encoding="ascii")))
+    return {supervisord.pid} | {child.pid for child in supervisord.children(recursive=True)}
+
+
+def test_nothing_listens_beyond_loopback(settings: Settings) -> None:
+    pids = _everyone(settings)
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for connection in psutil.net_connections("inet")
+        if connection.pid in pids and connection.status == psutil.CONN_LISTEN
+    }
+    wanted = {getattr(settings, name) for service in all_services() for name in service.ports.values()}
+    assert wanted <= {port for _, port in listening}
+    beyond = {
+        (address, port)
+        for address, port in listening
+        if not ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
+    }
+    assert beyond == set()
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+@pytest.mark.parametrize("database", postgres.DATABASES)
+def test_postgres_refuses_who_has_no_password(settings: Settings, database: str, password: str) -> None:
+    with pytest.raises(psycopg2.OperationalError, match=r"password authentication failed|no password supplied"):
+        psycopg2.connect(
+            host=settings.host,
+            port=settings.postgres_port,
+            user=settings.postgres_user,
+            password=password,
+            dbname=database,
+        )
+    connection = postgres.connect(settings, database)
+    connection.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/namespaces", "/v1/namespaces/raw/tables", "/v1/config"])
+@pytest.mark.parametrize("token", [None, "", "Bearer", "Bearer wrong", "Basic bGFrZWhvdXNlOng="])
+def test_the_catalog_refuses_who_has_no_token(settings: Settings, path: str, token: str | None) -> None:
+    headers = {} if token is None else {"Authorization": token}
+    answer = httpx.get(f"{settings.catalog_uri}{path}", headers=headers)
+    assert answer.status_code == 401
+    assert "raw" not in answer.text
+
+
+def test_the_catalog_gives_a_token_for_the_secret_only(settings: Settings) -> None:
+    form = {"grant_type": "client_credentials", "client_id": settings.catalog_client_id, "scope": "catalog"}
+    url = f"{settings.catalog_uri}/v1/oauth/tokens"
+    assert httpx.post(url, data={**form, "client_secret": "wrong"}).status_code == 401
+    secret = settings.catalog_client_secret.get_secret_value()
+    assert httpx.post(url, data={**form, "client_secret": secret}).json()["access_token"]
+    assert isinstance(iceberg_catalog(settings).list_namespaces(), list)
+
+
+@pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/connections", "/api/v2/variables"])
+def test_airflow_refuses_who_is_not_signed_in(settings: Settings, path: str) -> None:
+    assert httpx.get(f"{settings.airflow_url}{path}").status_code == 401
+
+
+def test_the_broker_has_the_topics_and_makes_no_others(settings: Settings) -> None:
+    assert set(kafka.TOPICS) <= kafka.topic_names(settings)
+    assert kafka.ensure_topics(settings) == []
+    kafka.admin(settings).list_topics("nobody.made.this", timeout=15)
+    assert "nobody.made.this" not in kafka.topic_names(settings)
+
+
+def test_trino_sees_the_lake_and_says_what_is_wrong(settings: Settings, first_day: Report) -> None:
+    assert {("raw",), ("core",), ("marts",)} <= set(trino.query("SHOW SCHEMAS", settings=settings))
+    with pytest.raises(trino.TrinoQueryFailed, match="TABLE_NOT_FOUND"):
+        trino.query("SELECT * FROM core.nowhere", settings=settings)
+    with pytest.raises(trino.TrinoUnavailable, match="lakehouse stack up trino"):
+        trino.query("SELECT 1", settings=settings.model_copy(update={"trino_url": "http://127.0.0.1:9"}))
+
+
+def test_no_secret_is_in_a_log_or_on_a_command_line(settings: Settings) -> None:
+    secrets = {
+        line.partition("=")[2].strip('[]"').encode()
+        for line in (settings.data_dir / "secrets.env").read_text(encoding="utf-8").splitlines()
+        if "=" in line
+    }
+    assert len(secrets) > 5
+    logs = [path for path in settings.log_dir.rglob("*") if path.is_file()]
+    told = {path.name for path in logs for secret in secrets if secret in path.read_bytes()}
+    assert told == set()
+    commands = {processes.title(pid, length=10_000) for pid in _everyone(settings)}
+    assert not [command for command in commands for secret in secrets if secret.decode() in command]
