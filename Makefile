@@ -44,7 +44,7 @@ lab: setup  ## JupyterLab on the notebooks
 
 lint: setup  ## ruff, mypy, notebooks without outputs
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
-	@$(RUN)/nbstripout --verify notebooks/*.ipynb
+	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
 
 lock:  ## resolve the requirements anew, with hashes
 	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

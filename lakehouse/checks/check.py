@@ -49,7 +49,7 @@ def waiting(source: str, target: str) -> str:
     current = incremental.history(source)[1]
     if current is None or (known is not None and known.last_snapshot_id == current):
         return ""
-    return f"{source} has newer rows, which the next run takes"
+    return f"newer rows in {source}: for the next run"
 
 
 def named(what: str, rows: list[str]) -> str:

@@ -97,7 +97,7 @@ def sent_check(world_dir: Path, day: int) -> Check:
         "answers",
         sum(answered.values()),
         detail=named("no final answer (`lakehouse world send` sends them)", open_ones),
-        note=" + ".join(f"{count:,} {name}" for name, count in answered.items()),
+        note=" + ".join(f"{count:,} {name.removeprefix('refused:')}" for name, count in answered.items()),
     )
 
 

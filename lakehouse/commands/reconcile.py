@@ -21,9 +21,12 @@ def _rows(checks: list[Check]) -> Table:
     for name, justify in (("", "left"), ("what must be equal", "left"), ("here", "left"), ("", "right"),
                           ("there", "left"), ("", "right"), ("note", "left")):  # fmt: skip
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    before = ""
     for check in checks:
+        # the name once for all its lines
+        title, before = "" if check.check == before else check.check, check.check
         said = f"[red]{check.detail}[/]" if check.detail else f"[dim]{check.note}[/]"
-        table.add_row(MARK[check.balanced], check.check, check.left_name, f"{check.left:,}", check.right_name,
+        table.add_row(MARK[check.balanced], title, check.left_name, f"{check.left:,}", check.right_name,
                       f"{check.right:,}", said)  # fmt: skip
     return table
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import typer
-from rich.console import Console
+from rich import box
 from rich.table import Table
 
+from lakehouse.commands._services import wide_console
 from lakehouse.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="The Flink job from topics to raw tables.")
-console = Console()
+console = wide_console()
 
 
 @app.command()
@@ -30,7 +31,7 @@ def list_jobs(everything: bool = typer.Option(False, "--all", help="also what el
     from lakehouse.streaming.jobs import JOB_NAME
 
     rest = FlinkRest(load_settings())
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("job", "state", "since", "checkpoints", "last one", "failed", "id"):
         table.add_column(column)
     for job in rest.jobs():
@@ -45,7 +46,7 @@ def list_jobs(everything: bool = typer.Option(False, "--all", help="also what el
         since = job.started_at.astimezone().strftime("%m-%d %H:%M:%S")
         counts = found["counts"]
         table.add_row(
-            job.name.splitlines()[0][:40],
+            job.name.splitlines()[0],
             job.state,
             since,
             str(counts["completed"]),
@@ -77,7 +78,7 @@ def lag() -> None:
     """Messages in each topic, rows in its raw table."""
     from lakehouse.streaming import jobs
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("topic", "messages", "rows in raw", "behind"):
         table.add_column(column, justify="left" if column == "topic" else "right")
     for each in jobs.lags(load_settings()):
