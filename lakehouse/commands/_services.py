@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from stack.native.inspection import Row
 
 MEMORY_BUDGET_GB = 9.0
-WIDE = 120
-"""Narrower terminals get the table without pages; output that is not a terminal is this wide."""
+WIDE = 140
+"""Characters of a line where the output is no terminal."""
+WITH_PAGES = 118
+"""Narrower terminals get the table of services without their pages."""
 STATE_STYLE = {"healthy": "green", "starting": "yellow", "unhealthy": "red", "failed": "bold red", "stopped": "dim"}
 DONE = ("healthy", "stopped")
 
@@ -107,7 +109,7 @@ def print_status(console: Console, stack_name: str, rows: list[Row]) -> None:
     table.add_column("pid", justify="right", no_wrap=True)
     table.add_column("memory", justify="right", no_wrap=True)
     table.add_column("since", no_wrap=True)
-    wide = console.width >= WIDE
+    wide = console.width >= WITH_PAGES
     if wide:
         table.add_column("page", no_wrap=True)
     for row in rows:
