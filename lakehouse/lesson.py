@@ -13,6 +13,7 @@ from lakehouse.tables import find_table
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pandas.io.formats.style import Styler
 
 PICTURE_TEMPLATE = "plotly_white"
 
@@ -37,7 +38,7 @@ def number(sql: str) -> int:
     return int(rows[0][0])
 
 
-def contract(table: str) -> pd.DataFrame:
+def contract(table: str) -> Styler:
     """What a table promises: its columns, their types and meanings; the key is marked."""
     import pandas as pd
 
@@ -51,9 +52,9 @@ def contract(table: str) -> pd.DataFrame:
         }
         for column in promised.columns
     ]
-    frame = pd.DataFrame(rows).set_index("column")
-    frame.columns.name = f"{table}: {promised.grain}"
-    return frame
+    left = [{"selector": "th, td", "props": "text-align: left"}, {"selector": "caption", "props": "text-align: left"}]
+    shown = pd.DataFrame(rows).style.hide(axis="index").set_caption(f"{table}: {promised.grain}")
+    return shown.set_table_styles(left)  # type: ignore[arg-type]
 
 
 def sample(table: str, rows: int = 5, columns: str = "*", where: str = "true") -> pd.DataFrame:

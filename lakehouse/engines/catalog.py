@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import LakehouseError
@@ -11,6 +12,16 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 CATALOG_NAME = "lakehouse"
+
+
+class _DeletedAlready(logging.Filter):
+    """The server deletes a table's outdated metadata files with the commit; pyiceberg then tries the same and warns."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Failed to delete metadata file")
+
+
+_DELETED_ALREADY = _DeletedAlready()
 
 
 class CatalogUnavailable(LakehouseError):
@@ -27,6 +38,7 @@ def iceberg_catalog(settings: Settings | None = None) -> Catalog:
     from pyiceberg.exceptions import RESTError
 
     s = settings or get_settings()
+    logging.getLogger("pyiceberg.catalog").addFilter(_DELETED_ALREADY)
     try:
         return load_catalog(CATALOG_NAME, **_properties(s))
     except (requests.RequestException, RESTError) as error:
