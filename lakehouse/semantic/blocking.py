@@ -1,23 +1,25 @@
 """Which records are worth comparing. A rule makes a key of a record; records with equal keys are candidates.
 
-Pairs are made inside blocks only, and a block over `MAX_BLOCK` makes none: there are at most MAX_BLOCK / 2 pairs per
-record and rule, so the work grows with the records and not with their square.
+Pairs are made inside blocks only. A block over the cap is split by a second key, and what is still over it makes no
+pairs: there are at most cap / 2 pairs per record and rule, so the work grows with the records and not with their
+square. All in SQL on DuckDB, over the columns of `records.normalise`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lakehouse.semantic.normalize import GMAIL_DOMAINS, is_generic_email
-from lakehouse.semantic.records import Key, Record
+from lakehouse.semantic.normalize import GENERIC_LOCAL_PARTS, GMAIL_DOMAINS, PLACEHOLDER_DOMAINS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
 MAX_BLOCK = 40
 """Records. A mailbox or a name+postcode that more records share tells nothing about a single person."""
+REPORTED_BLOCKS = 20
+"""Of the blocks that were dropped, so many are named, largest first."""
 
 COMMON_DOMAINS = GMAIL_DOMAINS.union(
     {"yahoo.com", "hotmail.com", "outlook.com", "icloud.com", "live.com", "aol.com", "gmx.de", "gmx.net", "web.de"},
@@ -25,108 +27,193 @@ COMMON_DOMAINS = GMAIL_DOMAINS.union(
 )
 
 
-class BlockingRow(NamedTuple):
-    """A row of semantic.blocking_index."""
+class Rule(NamedTuple):
+    """One pass. `key` is SQL over a record's columns, null where the rule does not apply."""
 
-    blocking_key: str
-    blocking_type: str
-    source: str
-    source_id: str
-    created_at: datetime | None
+    name: str
+    key: str
 
 
-def _join(*parts: str | None) -> str | None:
-    return None if any(not part for part in parts) else "|".join(str(part) for part in parts)
+def _joined(*columns: str) -> str:
+    # concatenation with a null is null: all parts have to be there
+    return " || '|' || ".join(columns)
 
 
-def _mail(record: Record) -> tuple[str, str] | None:
-    if record.email_n is None or is_generic_email(record.email_n):
-        return None
-    local, _, domain = record.email_n.partition("@")
-    return local, domain
+RULES: tuple[Rule, ...] = (
+    Rule("email_exact", "email_n"),
+    Rule("phone_exact", "phone_n"),
+    Rule("national_id", "id_n"),
+    Rule("email_local", "CASE WHEN length(email_letters) >= 5 THEN email_letters END"),
+    Rule("name_postcode", _joined("left(family_n, 4)", "zip_n")),
+    Rule("name_city", _joined("given_key", "family_n", "city_n")),
+    # whichever of the two was taken for the given name
+    Rule("name_full", _joined("least(given_key, family_n)", "greatest(given_key, family_n)")),
+    # at a company's own domain colleagues are few: three letters of the family name find a person again
+    Rule("name_prefix_domain", _joined("left(family_n, 3)", "own_domain")),
+    Rule("phone_area_name", _joined("left(phone_n, length(phone_n) - 4)", "left(given_key, 1)", "family_n")),
+    Rule("street_given", _joined("given_key", "street_n")),
+    Rule("street_postcode", _joined("left(street_n, 8)", "zip_n")),
+    Rule("birth_name", _joined("birth_n", "least(left(given_key, 2), left(family_n, 2))")),
+    Rule("birth_family", _joined("birth_n", "left(family_n, 3)")),
+    Rule("birth_postcode", _joined("birth_n", "zip_n")),
+    Rule("birth_street", _joined("birth_n", "left(street_n, 6)")),
+)
+"""Editable: a line is a pass. Their order decides which pass a pair counts as new for, and nothing else."""
+
+SPLIT = "coalesce(left(zip_n, 4), left(birth_n, 4), left(city_n, 4), '')"
+"""What a block over the cap is split by."""
 
 
-def _email_local(record: Record) -> str | None:
-    mail = _mail(record)
-    letters = "".join(c for c in mail[0] if c.isalnum()) if mail else ""
-    return letters if len(letters) >= 5 else None
+def _listed(values: frozenset[str]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-def _initial_family(record: Record) -> str | None:
-    return _join(record.given_key[:1] if record.given_key else None, record.family_n)
+def register(con: DuckDBPyConnection, people: pa.Table) -> None:
+    """Make the people known to DuckDB as `people`, with `idx` (the row's position) and what the rules need."""
+    import pyarrow as pa
 
-
-def _name_prefix_domain(record: Record) -> str | None:
-    """At a company's own domain, colleagues are few: three letters of the family name find a person again."""
-    mail = _mail(record)
-    if mail is None or mail[1] in COMMON_DOMAINS:
-        return None
-    return _join(record.family_n[:3] if record.family_n else None, mail[1])
-
-
-RULES: dict[str, Callable[[Record], str | None]] = {
-    "email_exact": lambda r: r.email_n,
-    "phone_exact": lambda r: r.phone_n,
-    "email_local": _email_local,
-    "name_postcode": lambda r: _join(r.family_n[:4] if r.family_n else None, r.zip_n),
-    "name_city": lambda r: _join(r.given_key, r.family_n, r.city_n),
-    "name_full": lambda r: _join(r.given_key, r.family_n),
-    "name_prefix_domain": _name_prefix_domain,
-    "phone_area_name": lambda r: _join(r.phone_n[:-4] if r.phone_n else None, _initial_family(r)),
-    "street_given": lambda r: _join(r.given_key, r.street_n),
-}
-"""blocking_type → key of a record, None where the rule does not apply. Editable: a line is a pass."""
-
-
-def index(records: Iterable[Record]) -> list[BlockingRow]:
-    """Every key of every record, sorted; deleted and merged records have theirs too, for their past still counts."""
-    return sorted(
-        (
-            BlockingRow(key, kind, record.source, record.source_id, record.created_at)
-            for record in records
-            for kind, rule in RULES.items()
-            if (key := rule(record)) is not None
-        ),
-        key=lambda row: row[:4],
+    con.register("people_arrow", people.append_column("idx", pa.array(range(people.num_rows), pa.int64())))
+    local, domain = "split_part(email_n, '@', 1)", "split_part(email_n, '@', 2)"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE people AS
+        SELECT *,
+               {generic_email("email_n")} AS email_is_generic,
+               CASE WHEN NOT {generic_email("email_n")}
+                    THEN regexp_replace({local}, '[^a-z0-9]', '', 'g') END AS email_letters,
+               CASE WHEN NOT {generic_email("email_n")} AND {domain} NOT IN ({_listed(frozenset(COMMON_DOMAINS))})
+                    THEN {domain} END AS own_domain
+        FROM people_arrow
+        """
     )
+    con.unregister("people_arrow")
+
+
+def generic_email(column: str) -> str:
+    """SQL: whether an address is a desk's or a placeholder's, by its form."""
+    return (
+        f"(rtrim(split_part({column}, '@', 1), '0123456789') IN ({_listed(GENERIC_LOCAL_PARTS)})"
+        f" OR split_part({column}, '@', 2) IN ({_listed(PLACEHOLDER_DOMAINS)}))"
+    )
+
+
+def index(con: DuckDBPyConnection) -> None:
+    """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too."""
+    con.execute("CREATE OR REPLACE TABLE blocks (pass INTEGER, key VARCHAR, idx BIGINT)")
+    for number, rule in enumerate(RULES):
+        con.execute(
+            f"INSERT INTO blocks SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM people)"
+            " WHERE k IS NOT NULL"
+        )
+
+
+def load(con: DuckDBPyConnection, rows: pa.Table) -> None:
+    """The table `blocks` from rows of semantic.blocking_index. Rows of records that are no more are left out."""
+    con.register("index_arrow", rows)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE blocks AS
+        SELECT pass, blocking_key AS key, idx
+        FROM index_arrow JOIN people USING (source, source_id) JOIN {_passes()} ON name = blocking_type
+        """
+    )
+    con.unregister("index_arrow")
+
+
+def _passes() -> str:
+    """SQL: the number of each pass beside its name."""
+    names = ", ".join(f"({number}, '{rule.name}')" for number, rule in enumerate(RULES))
+    return f"(VALUES {names}) AS rules(pass, name)"
+
+
+def index_rows(con: DuckDBPyConnection) -> pa.Table:
+    """The index as rows of semantic.blocking_index, sorted by key."""
+    return con.sql(
+        f"""
+        SELECT key AS blocking_key, name AS blocking_type, source, source_id, created_at
+        FROM blocks JOIN people USING (idx) JOIN {_passes()} USING (pass)
+        ORDER BY 1, 2, 3, 4
+        """
+    ).to_arrow_table()
 
 
 @dataclass
 class Candidates:
-    """Pairs of records to be scored (smaller key first), and what each pass made."""
+    """What the passes made. The pairs themselves are DuckDB's table `pairs(l, r, passes)`, l < r, each once.
 
-    pairs: list[tuple[Key, Key]]
-    per_pass: Counter[str] = field(default_factory=Counter)
-    new_per_pass: Counter[str] = field(default_factory=Counter)
+    `passes` has bit n set when pass n found the pair. `dropped` names the largest blocks that made no pairs:
+    (pass, key, records).
+    """
+
+    pairs: int = 0
+    per_pass: dict[str, int] = field(default_factory=dict)
+    new_per_pass: dict[str, int] = field(default_factory=dict)
     largest_block: dict[str, int] = field(default_factory=dict)
-    dropped_blocks: Counter[str] = field(default_factory=Counter)
-    dropped_records: Counter[str] = field(default_factory=Counter)
+    split_blocks: dict[str, int] = field(default_factory=dict)
+    dropped_blocks: dict[str, int] = field(default_factory=dict)
+    dropped_records: dict[str, int] = field(default_factory=dict)
+    dropped: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-def _blocks(rows: Iterable[BlockingRow]) -> Iterator[tuple[str, list[Key]]]:
-    members: dict[tuple[str, str], set[Key]] = defaultdict(set)
-    for row in rows:
-        members[row.blocking_type, row.blocking_key].add((row.source, row.source_id))
-    # rules in their own order, so that "new" pairs of a pass are those that no earlier pass found
-    order = {kind: position for position, kind in enumerate(RULES)}
-    for kind, key in sorted(members, key=lambda block: (order.get(block[0], len(order)), block)):
-        yield kind, sorted(members[kind, key])
+def candidates(con: DuckDBPyConnection, max_block: int = MAX_BLOCK, between_sources: bool = False) -> Candidates:
+    """All pairs of all blocks up to the cap. `between_sources`: each source knows a person once, so only across."""
+    con.execute("CREATE OR REPLACE TEMP TABLE sizes AS SELECT pass, key, count(*) AS n FROM blocks GROUP BY ALL")
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE parts AS
+        SELECT pass, b.key, {SPLIT} AS part, count(*) AS n
+        FROM blocks b JOIN sizes USING (pass, key) JOIN people USING (idx) WHERE sizes.n > {max_block} GROUP BY ALL
+        """
+    )
+    across = "AND a.source <> b.source" if between_sources else ""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE pairs AS
+        WITH usable AS (
+            SELECT pass, key, '' AS part, idx FROM blocks JOIN sizes USING (pass, key)
+            WHERE n BETWEEN 2 AND {max_block}
+            UNION ALL
+            SELECT b.pass, b.key, parts.part, b.idx FROM blocks b JOIN people p USING (idx)
+            JOIN parts ON parts.pass = b.pass AND parts.key = b.key AND parts.part = {SPLIT}
+            WHERE parts.n BETWEEN 2 AND {max_block} AND parts.part <> ''
+        ), keyed AS (SELECT u.*, p.source FROM usable u JOIN people p USING (idx))
+        SELECT a.idx AS l, b.idx AS r, bit_or(1::BIGINT << a.pass) AS passes
+        FROM keyed a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND a.idx < b.idx {across}
+        GROUP BY ALL
+        """
+    )
+    return _report(con, max_block)
 
 
-def candidates(rows: Iterable[BlockingRow], max_block: int = MAX_BLOCK) -> Candidates:
-    """All pairs of all blocks up to the cap, each once, in a fixed order."""
-    found: dict[tuple[Key, Key], None] = {}
-    result = Candidates([])
-    for kind, keys in _blocks(rows):
-        result.largest_block[kind] = max(result.largest_block.get(kind, 0), len(keys))
-        if len(keys) > max_block:
-            result.dropped_blocks[kind] += 1
-            result.dropped_records[kind] += len(keys)
-            continue
-        for pair in combinations(keys, 2):
-            result.per_pass[kind] += 1
-            if pair not in found:
-                result.new_per_pass[kind] += 1
-                found[pair] = None
-    result.pairs = sorted(found)
-    return result
+def _report(con: DuckDBPyConnection, max_block: int) -> Candidates:
+    found = Candidates(pairs=con.execute("SELECT count(*) FROM pairs").fetchall()[0][0])
+    for number, rule in enumerate(RULES):
+        bit, earlier = 1 << number, (1 << number) - 1
+        mine, new = con.execute(
+            f"SELECT count(*) FILTER (passes & {bit} > 0),"
+            f" count(*) FILTER (passes & {bit} > 0 AND passes & {earlier} = 0) FROM pairs"
+        ).fetchall()[0]
+        if mine:
+            found.per_pass[rule.name] = mine
+        if new:
+            found.new_per_pass[rule.name] = new
+    for number, largest in con.execute("SELECT pass, max(n) FROM sizes GROUP BY 1 ORDER BY 1").fetchall():
+        found.largest_block[RULES[number].name] = largest
+    over = f"n > {max_block} OR part = ''"
+    for number, split, dropped, records in con.execute(
+        f"""SELECT pass, count(DISTINCT key) FILTER (NOT ({over})), count(*) FILTER ({over}), sum(n) FILTER ({over})
+            FROM parts GROUP BY 1 ORDER BY 1"""
+    ).fetchall():
+        if split:
+            found.split_blocks[RULES[number].name] = split
+        if dropped:
+            found.dropped_blocks[RULES[number].name] = dropped
+            found.dropped_records[RULES[number].name] = int(records)
+    found.dropped = [
+        (RULES[number].name, key, n)
+        for number, key, n in con.execute(
+            f"SELECT pass, concat_ws('/', key, nullif(part, '')), n FROM parts WHERE {over}"
+            f" ORDER BY n DESC, pass, key LIMIT {REPORTED_BLOCKS}"
+        ).fetchall()
+    ]
+    return found

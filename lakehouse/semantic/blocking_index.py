@@ -10,6 +10,7 @@ from lakehouse import incremental
 from lakehouse.merge import StepResult, merge
 from lakehouse.semantic import blocking, records
 from lakehouse.semantic.frames import to_frame
+from lakehouse.semantic.resolution import connect
 from lakehouse.semantic.tables import BLOCKING_INDEX
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
     sources = incremental.snapshots(records.SOURCES)
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
-    rows = blocking.index(records.read(sources))
-    frame = to_frame(spark, TABLE, [row._asdict() for row in rows])
-    result = merge(spark, TABLE, frame, sources=sources, delete_missing=True, run_id=run_id)
+    with connect() as con:
+        blocking.register(con, records.read(sources))
+        blocking.index(con)
+        rows = blocking.index_rows(con)
+    result = merge(spark, TABLE, to_frame(spark, TABLE, rows), sources=sources, delete_missing=True, run_id=run_id)
     return replace(result, seconds=time.monotonic() - began)

@@ -6,54 +6,57 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
 from lakehouse.merge import StepResult, merge
 from lakehouse.semantic import blocking, records
 from lakehouse.semantic.frames import to_frame
-from lakehouse.semantic.records import Key, Record
+from lakehouse.semantic.records import Key
 from lakehouse.semantic.resolution import Resolution, resolve
 from lakehouse.semantic.tables import BLOCKING_INDEX, ENTITY_INDEX, ENTITY_RESOLUTION_STATS
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 TABLE = ENTITY_INDEX
 
 
-def entity_rows(people: list[Record], resolution: Resolution) -> list[dict[str, Any]]:
+def entity_rows(resolution: Resolution) -> pa.Table:
     """Rows of semantic.entity_index."""
-    return [
-        {
-            "entity_id": resolution.entity[record.key],
-            "source": record.source,
-            "source_id": record.source_id,
-            "email": record.email,
-            "email_normalized": record.email_n,
-            "phone": record.phone,
-            "phone_normalized": record.phone_n,
-            "first_name": record.first_name,
-            "last_name": record.last_name,
-            "full_name": record.full_name,
-            "match_confidence": resolution.confidence[record.key],
-            "created_at": record.created_at,
-            "updated_at": record.updated_at,
-        }
-        for record in people
-    ]
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    people = resolution.people
+    as_written = pc.binary_join_element_wise(
+        people.column("first_name"), people.column("last_name"), " ", null_handling="skip"
+    )
+    whole = pc.if_else(pc.equal(as_written, ""), pa.scalar(None, pa.string()), as_written)
+    columns = {
+        "entity_id": pa.array(resolution.entity, pa.string()),
+        "email_normalized": people.column("email_n"),
+        "phone_normalized": people.column("phone_n"),
+        "full_name": pc.coalesce(people.column("full_name"), whole),
+        "match_confidence": pc.cast(pa.array(resolution.confidence), pa.decimal128(5, 2), safe=False),
+    }
+    kept = ("source", "source_id", "email", "phone", "first_name", "last_name", "created_at", "updated_at")
+    return pa.table({**columns, **{name: people.column(name) for name in kept}})
 
 
 def _previous() -> dict[Key, str]:
-    rows = metadata.load(TABLE).scan(selected_fields=("source", "source_id", "entity_id")).to_arrow().to_pylist()
-    return {(row["source"], row["source_id"]): row["entity_id"] for row in rows}
+    rows = metadata.load(TABLE).scan(selected_fields=("source", "source_id", "entity_id")).to_arrow()
+    columns = (rows.column(name).to_pylist() for name in ("source", "source_id", "entity_id"))
+    return {(source, source_id): entity for source, source_id, entity in zip(*columns, strict=True)}
 
 
-def _blocking_rows(snapshot: int | None) -> list[blocking.BlockingRow]:
+def _blocks(snapshot: int | None) -> pa.Table:
+    import pyarrow as pa
+
     if snapshot is None:
-        return []
-    rows = metadata.load(BLOCKING_INDEX).scan(snapshot_id=snapshot).to_arrow().to_pylist()
-    return [blocking.BlockingRow(**row) for row in rows]
+        names = ("blocking_key", "blocking_type", "source", "source_id")
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+    return metadata.load(BLOCKING_INDEX).scan(snapshot_id=snapshot).to_arrow()
 
 
 def _write_stats(stats: Mapping[tuple[str, str], float], run_id: str) -> None:
@@ -76,11 +79,9 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
     sources = incremental.snapshots([*records.SOURCES, BLOCKING_INDEX.name])
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
-    people = records.read(sources)
-    known = {record.key for record in people}
-    index = [row for row in _blocking_rows(sources[BLOCKING_INDEX.name]) if (row.source, row.source_id) in known]
-    resolution = resolve(people, blocking.candidates(index), _previous())
-    frame = to_frame(spark, TABLE, entity_rows(people, resolution))
+    blocks = _blocks(sources[BLOCKING_INDEX.name])
+    resolution = resolve(records.read(sources), _previous(), fill_blocks=lambda con: blocking.load(con, blocks))
+    frame = to_frame(spark, TABLE, entity_rows(resolution))
     result = merge(spark, TABLE, frame, sources=sources, delete_missing=True, run_id=run_id)
     if result.changed:
         _write_stats(resolution.stats, run_id)

@@ -2,109 +2,106 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lakehouse.semantic import model
-from lakehouse.semantic.normalize import is_generic_email
-from lakehouse.semantic.records import Key, Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
 MAX_NAMES = 3
 """A mailbox or number used under more different names than this is a desk's: it stops being evidence."""
 
-_COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n")
+COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
+PARTS = tuple(f"mw_{name}" for name in model.LEVELS)
+"""Columns of an edge that say what each field adds: match weights, log2."""
 
 
-@dataclass(frozen=True)
-class Edge:
-    """A scored pair. `parts` are the match weights (log2) of the fields; `weight` is their sum with the prior's."""
-
-    left: Key
-    right: Key
-    weight: float
-    probability: float
-    parts: dict[str, float] = field(default_factory=dict, compare=False)
-
-
-def _shared_by_many(records: Sequence[Record], value: Callable[[Record], str | None], max_names: int) -> set[str]:
-    """Values that stand beside more than `max_names` different given names or families."""
-    given: dict[str, set[str]] = defaultdict(set)
-    family: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        key = value(record)
-        if key is not None:
-            if record.given_key is not None and len(record.given_key) > 1:
-                given[key].add(record.given_key)
-            if record.family_n is not None:
-                family[key].add(record.family_n)
-    # a family of five shares one family name; a desk shares neither name
-    return {v for v, names in given.items() if len(names) > max_names and len(family[v]) > 1}
-
-
-def generic_values(records: Sequence[Record], max_names: int = MAX_NAMES) -> tuple[set[str], set[str]]:
-    """Emails and phones that are no evidence: desks' by their form, and those used under many different names."""
-    emails = {r.email_n for r in records if r.email_n is not None and is_generic_email(r.email_n)}
+def _shared_by_many(column: str, max_names: int) -> str:
+    """SQL: values beside more than so many given names and not one family name. A family of five shares that name."""
     return (
-        emails | _shared_by_many(records, lambda r: r.email_n, max_names),
-        _shared_by_many(records, lambda r: r.phone_n, max_names),
+        f"SELECT {column} AS value FROM people WHERE {column} IS NOT NULL GROUP BY 1"
+        f" HAVING count(DISTINCT given_key) FILTER (length(given_key) > 1) > {max_names}"
+        f" AND count(DISTINCT family_n) > 1"
     )
 
 
-def _table(records: Sequence[Record], generic: tuple[set[str], set[str]]) -> pa.Table:
-    import pyarrow as pa
+def find_generic(con: DuckDBPyConnection, max_names: int = MAX_NAMES) -> None:
+    """Values that are no evidence, as DuckDB's tables `generic_email` and `generic_phone`.
 
-    emails, phones = generic
-    columns: dict[str, list[str | None] | list[int]] = {
-        "id": list(range(len(records))),
-        "email_e": [None if r.email_n in emails else r.email_n for r in records],
-        "phone_e": [None if r.phone_n in phones else r.phone_n for r in records],
-    }
-    columns |= {name: [getattr(r, name) for r in records] for name in _COMPARED}
-    types = {name: pa.int64() if name == "id" else pa.string() for name in columns}
-    return pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
+    Desks' mailboxes are known by their form, others by counting the names that use them.
+    """
+    by_form = "SELECT DISTINCT email_n FROM people WHERE email_is_generic AND email_n IS NOT NULL"
+    con.execute(f"CREATE OR REPLACE TABLE generic_email AS {_shared_by_many('email_n', max_names)} UNION {by_form}")
+    con.execute(f"CREATE OR REPLACE TABLE generic_phone AS {_shared_by_many('phone_n', max_names)}")
+
+
+def generic_counts(con: DuckDBPyConnection) -> dict[str, int]:
+    """How many values `find_generic` found, by field."""
+    return {name: con.execute(f"SELECT count(*) FROM generic_{name}").fetchall()[0][0] for name in ("email", "phone")}
+
+
+def prepare(con: DuckDBPyConnection) -> None:
+    """DuckDB's table `compared`: what Splink sees of each record. Values that are no evidence are null."""
+    find_generic(con)
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE compared AS
+        SELECT idx, {", ".join(COMPARED)},
+               CASE WHEN email_n NOT IN (SELECT value FROM generic_email) THEN email_n END AS email_e,
+               CASE WHEN phone_n NOT IN (SELECT value FROM generic_phone) THEN phone_n END AS phone_e
+        FROM people
+        """
+    )
+
+
+def fields_with_values(con: DuckDBPyConnection) -> list[str]:
+    """The model's fields of which any record of `compared` says something; the others would only cost time."""
+    counts = ", ".join(f"count({sql})" for sql in model.FILLED.values())
+    found = con.execute(f"SELECT {counts} FROM compared").fetchall()[0]
+    return [name for name, count in zip(model.FILLED, found, strict=True) if count]
 
 
 def score(
-    records: Sequence[Record], pairs: Sequence[tuple[Key, Key]], threshold: float = model.MATCH_PROBABILITY
-) -> list[Edge]:
-    """Edges of the pairs that score at least `threshold`, strongest first, equal ones by their keys.
+    con: DuckDBPyConnection,
+    parameters: model.Parameters | None = None,
+    threshold: float = model.MATCH_PROBABILITY,
+) -> pa.Table:
+    """Edges: the pairs of `pairs` that score at least `threshold`, strongest first, equal ones by their positions.
 
-    `records` are sorted by key. Pairs with incompatible given names are no edges, whatever else they share: two people
-    of one household share address, phone and often the mailbox.
+    Columns: l, r (positions, l < r), weight (log2, with the prior's), probability, one `mw_` column a field, and
+    `certain`, whether it outweighs names that cannot be one person's. Pairs with incompatible given names are else no
+    edges, whatever they share: two people of one household share address, phone and often the mailbox.
     """
-    if not pairs:
-        return []
-    import pyarrow as pa
     from splink import DuckDBAPI, Linker
 
-    position = {record.key: index for index, record in enumerate(records)}
-    api = DuckDBAPI()
-    linker = Linker(
-        api.register(_table(records, generic_values(records))), model.splink_settings(), log_level=None,
-    )  # fmt: skip
-    blocked = pa.table(
-        {
-            "join_key_l": pa.array([position[a] for a, _ in pairs], pa.int64()),
-            "join_key_r": pa.array([position[b] for _, b in pairs], pa.int64()),
-            "match_key": pa.array(["0"] * len(pairs)),
-        }
-    )
+    prepare(con)
+    blocked = con.sql("SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM pairs").to_arrow_table()
+    if blocked.num_rows == 0:  # also where no record says anything
+        return _edges_schema().empty_table()
+    fields = fields_with_values(con)
+    api = DuckDBAPI(connection=con)
+    linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
     linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
     scored = linker.inference.predict(threshold_match_probability=threshold, warning_mode="never")
-    forbidden = (model.DIFFERENT_NAME, model.HOUSEHOLD_NAME)
-    wanted = scored.as_duckdbpyrelation().filter(f"gamma_name NOT IN {forbidden}")
-    return sorted(
-        (_edge(records, row) for row in wanted.to_arrow_table().to_pylist()),
-        key=lambda edge: (-round(edge.weight, 6), edge.left, edge.right),
-    )
+    certain = " OR ".join(sql for name, sql in model.SAME_PERSON.items() if name in fields) or "false"
+    possible = f"gamma_name NOT IN ({model.DIFFERENT_NAME}, {model.HOUSEHOLD_NAME})" if "name" in fields else "true"
+    parts = ", ".join(f"mw_{name}" if name in fields else f"0.0 AS mw_{name}" for name in model.LEVELS)
+    edges = con.sql(
+        f"""
+        SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
+               match_probability AS probability, {parts}, ({certain}) AS certain
+        FROM {scored.physical_name} WHERE {possible} OR {certain}
+        ORDER BY weight DESC, l, r
+        """
+    ).to_arrow_table()
+    scored.drop_table_from_database_and_remove_from_cache()
+    return edges.cast(_edges_schema())
 
 
-def _edge(records: Sequence[Record], row: dict[str, float]) -> Edge:
-    left, right = sorted((records[int(row["id_l"])].key, records[int(row["id_r"])].key))
-    parts = {name: float(row[f"mw_{name}"]) for name in model.LEVELS if row.get(f"mw_{name}") is not None}
-    return Edge(left, right, float(row["match_weight"]), float(row["match_probability"]), parts)
+def _edges_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    numbers = [pa.field(name, pa.float64()) for name in ("weight", "probability", *PARTS)]
+    return pa.schema([pa.field("l", pa.int64()), pa.field("r", pa.int64()), *numbers, pa.field("certain", pa.bool_())])

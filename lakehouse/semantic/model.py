@@ -1,26 +1,30 @@
 """The scoring model: what agreement and disagreement of each field say about two records being one person.
 
 Every level has two frozen probabilities: m, how often two records of one person agree that way, and u, how often two
-records of different people do. They are stated here, not trained on the run's data, so that a score does not depend
-on what else arrived that day. The match weight of a level is log2(m/u).
+records of different people do. The match weight of a level is log2(m/u). The levels are here, the probabilities in
+`models/*.json`, one file a version: a score does not depend on what else arrived that day.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.errors import LakehouseError
 
 if TYPE_CHECKING:
     from splink import SettingsCreator
 
-VERSION = "2026-11-1"
-PRIOR = 0.0005
-"""Of all candidate pairs' universe, the share that are one person; a pair needs evidence of 1 in 2,000 to be even."""
-
+MODELS = Path(__file__).parent / "models"
+DEFAULT = "people"
 MATCH_PROBABILITY = 0.95
 """Pairs that score at least this are edges."""
 
-DIFFERENT_NAME = 0
-HOUSEHOLD_NAME = 1
+DIFFERENT_NAME, HOUSEHOLD_NAME = 0, 1
 """Levels of the comparison `name` which say that the given names are incompatible; see `NAME_LEVELS`."""
 
 _GIVEN_CLOSE = (
@@ -34,31 +38,24 @@ _FAMILY_CLOSE = (
     " AND (jaro_winkler_similarity(family_n_l, family_n_r) >= 0.93"
     " OR damerau_levenshtein(family_n_l, family_n_r) = 1)))"
 )
-_SWAPPED = "(given_n_l = family_n_r AND family_n_l = given_n_r)"
+_SWAPPED = (
+    "(jaro_winkler_similarity(given_n_l, family_n_r) >= 0.92"
+    " AND jaro_winkler_similarity(family_n_l, given_n_r) >= 0.92)"
+)
 
-# (condition, label, m, u); from the strongest to the weakest, the first that holds counts
-_Level = tuple[str, str, float, float]
+_Level = tuple[str, str]
+"""(SQL condition, label); from the strongest to the weakest, the first that holds counts."""
 
 NAME_LEVELS: tuple[_Level, ...] = (
-    ("given_n_l = given_n_r AND family_n_l = family_n_r", "same name", 0.62, 0.0006),
-    (f"{_GIVEN_CLOSE} AND family_n_l = family_n_r", "short form or typo of given name", 0.14, 0.0008),
-    (f"{_SWAPPED}", "given and family name swapped", 0.02, 0.00002),
-    (f"{_GIVEN_CLOSE} AND {_FAMILY_CLOSE}", "typo of family name", 0.08, 0.0004),
-    (f"{_INITIAL} AND {_FAMILY_CLOSE}", "initial and family name", 0.05, 0.0012),
-    (
-        f"{_GIVEN_CLOSE} AND (family_n_l IS NULL OR family_n_r IS NULL)",
-        "given name, no family name",
-        0.03,
-        0.006,
-    ),
-    (
-        "(given_n_l IS NULL OR given_n_r IS NULL) AND " + _FAMILY_CLOSE,
-        "family name, no given name",
-        0.02,
-        0.006,
-    ),
-    (f"{_GIVEN_CLOSE}", "given name, other family name", 0.025, 0.008),
-    (f"{_FAMILY_CLOSE}", "family name, other given name: a household", 0.005, 0.03),
+    ("given_n_l = given_n_r AND family_n_l = family_n_r", "same name"),
+    (f"{_GIVEN_CLOSE} AND family_n_l = family_n_r", "short form or typo of given name"),
+    (_SWAPPED, "given and family name swapped"),
+    (f"{_GIVEN_CLOSE} AND {_FAMILY_CLOSE}", "typo of family name"),
+    (f"{_INITIAL} AND {_FAMILY_CLOSE}", "initial and family name"),
+    (f"{_GIVEN_CLOSE} AND (family_n_l IS NULL OR family_n_r IS NULL)", "given name, no family name"),
+    (f"(given_n_l IS NULL OR given_n_r IS NULL) AND {_FAMILY_CLOSE}", "family name, no given name"),
+    (_GIVEN_CLOSE, "given name, other family name"),
+    (_FAMILY_CLOSE, "family name, other given name: a household"),
 )
 _SAME_LOCAL = "split_part(email_e_l, '@', 1) = split_part(email_e_r, '@', 1)"
 # namesakes choose the same local part: then it adds little to what the names have said already
@@ -67,67 +64,134 @@ _NAME_ONLY = (
     " AND contains(split_part(email_e_l, '@', 1), replace(family_n_l, ' ', ''))"
 )
 EMAIL_LEVELS: tuple[_Level, ...] = (
-    ("email_e_l = email_e_r", "same mailbox", 0.52, 0.00004),
-    (f"{_SAME_LOCAL} AND damerau_levenshtein(email_e_l, email_e_r) <= 2", "a typo in the domain", 0.03, 0.0002),
-    (f"{_SAME_LOCAL} AND {_NAME_ONLY}", "same local part elsewhere, of the name alone", 0.05, 0.01),
-    (
-        f"{_SAME_LOCAL} AND length(split_part(email_e_l, '@', 1)) >= 5",
-        "same local part at another domain", 0.10, 0.0004,
-    ),
+    ("email_e_l = email_e_r", "same mailbox"),
+    (f"{_SAME_LOCAL} AND damerau_levenshtein(email_e_l, email_e_r) <= 2", "a typo in the domain"),
+    (f"{_SAME_LOCAL} AND {_NAME_ONLY}", "same local part elsewhere, of the name alone"),
+    (f"{_SAME_LOCAL} AND length(split_part(email_e_l, '@', 1)) >= 5", "same local part at another domain"),
     (
         "split_part(email_e_l, '@', 2) = split_part(email_e_r, '@', 2)"
         " AND damerau_levenshtein(split_part(email_e_l, '@', 1), split_part(email_e_r, '@', 1)) <= 1",
-        "a typo in the mailbox", 0.04, 0.0002,
+        "a typo in the mailbox",
     ),
-)  # fmt: skip
+)
 PHONE_LEVELS: tuple[_Level, ...] = (
-    ("phone_e_l = phone_e_r", "same number", 0.60, 0.00006),
-    ("damerau_levenshtein(phone_e_l, phone_e_r) = 1", "one digit differs", 0.06, 0.0006),
+    ("phone_e_l = phone_e_r", "same number"),
+    ("damerau_levenshtein(phone_e_l, phone_e_r) = 1", "one digit differs"),
 )
 ADDRESS_LEVELS: tuple[_Level, ...] = (
-    ("street_n_l = street_n_r AND zip_n_l = zip_n_r", "same street and postcode", 0.50, 0.0008),
+    ("street_n_l = street_n_r AND zip_n_l = zip_n_r", "same street and postcode"),
     (
         "zip_n_l = zip_n_r AND jaro_winkler_similarity(street_n_l, street_n_r) >= 0.9",
-        "similar street, same postcode", 0.12, 0.0006,
+        "similar street, same postcode",
     ),
-    ("street_n_l = street_n_r", "same street", 0.05, 0.0004),
-    ("zip_n_l = zip_n_r", "same postcode", 0.08, 0.006),
-    ("city_n_l = city_n_r", "same city", 0.10, 0.06),
-)  # fmt: skip
-ELSE = {"name": (0.01, 0.945), "email": (0.26, 0.989), "phone": (0.34, 0.9993), "address": (0.15, 0.93)}
+    ("street_n_l = street_n_r", "same street"),
+    ("zip_n_l = zip_n_r", "same postcode"),
+    ("city_n_l = city_n_r", "same city"),
+)
+_DAY_MONTH = (
+    "(left(birth_n_l, 4) = left(birth_n_r, 4) AND substr(birth_n_l, 6, 2) = right(birth_n_r, 2)"
+    " AND right(birth_n_l, 2) = substr(birth_n_r, 6, 2))"
+)
+_PARTS = (
+    "(left(birth_n_l, 4) = left(birth_n_r, 4))::INT + (substr(birth_n_l, 6, 2) = substr(birth_n_r, 6, 2))::INT"
+    " + (right(birth_n_l, 2) = right(birth_n_r, 2))::INT"
+)
+BIRTH_LEVELS: tuple[_Level, ...] = (
+    ("birth_n_l = birth_n_r", "same date"),
+    (f"damerau_levenshtein(birth_n_l, birth_n_r) = 1 OR {_DAY_MONTH}", "one digit or day and month differ"),
+    (f"{_PARTS} = 2", "two of three parts"),
+)
+ID_LEVELS: tuple[_Level, ...] = (
+    ("id_n_l = id_n_r", "same number"),
+    ("damerau_levenshtein(id_n_l, id_n_r) = 1", "one character differs"),
+)
+LEVELS: dict[str, tuple[_Level, ...]] = {
+    "name": NAME_LEVELS, "email": EMAIL_LEVELS, "phone": PHONE_LEVELS, "address": ADDRESS_LEVELS,
+    "birth": BIRTH_LEVELS, "identifier": ID_LEVELS,
+}  # fmt: skip
+"""Field → its levels; the last one, "different", is what is left."""
+ELSE = "different"
 NULL = {
     "name": "(given_n_l IS NULL AND family_n_l IS NULL) OR (given_n_r IS NULL AND family_n_r IS NULL)",
     "email": "email_e_l IS NULL OR email_e_r IS NULL",
     "phone": "phone_e_l IS NULL OR phone_e_r IS NULL",
     "address": "(zip_n_l IS NULL AND city_n_l IS NULL) OR (zip_n_r IS NULL AND city_n_r IS NULL)",
+    "birth": "birth_n_l IS NULL OR birth_n_r IS NULL",
+    "identifier": "id_n_l IS NULL OR id_n_r IS NULL",
 }
-LEVELS = {"name": NAME_LEVELS, "email": EMAIL_LEVELS, "phone": PHONE_LEVELS, "address": ADDRESS_LEVELS}
+FILLED = {"name": "coalesce(given_n, family_n)", "email": "email_e", "phone": "phone_e",
+          "address": "coalesce(zip_n, city_n)", "birth": "birth_n", "identifier": "id_n"}  # fmt: skip
+"""SQL: null where a record says nothing of a field."""
+SAME_PERSON = {"birth": "gamma_birth = 3", "identifier": "gamma_identifier >= 1"}
+"""What outweighs incompatible given names: the same date of birth, the same office's number or one
+a typo away."""
 
 
-def _comparison(name: str, levels: tuple[_Level, ...]) -> dict[str, object]:
-    m, u = ELSE[name]
-    return {
-        "output_column_name": name,
-        "comparison_levels": [
-            {"sql_condition": NULL[name], "label_for_charts": "not given", "is_null_level": True},
-            *(
-                {"sql_condition": condition, "label_for_charts": label, "m_probability": m_, "u_probability": u_}
-                for condition, label, m_, u_ in levels
-            ),
-            {"sql_condition": "ELSE", "label_for_charts": "different", "m_probability": m, "u_probability": u},
-        ],
-    }
+class UnknownModel(LakehouseError):
+    """There is no such model, or it does not fit the levels."""
 
 
-def splink_settings() -> SettingsCreator:
-    """The model as Splink takes it. Its blocking rule is never used: candidate pairs come from blocking_index."""
+@dataclass(frozen=True)
+class Parameters:
+    """One version of the model: `fields[field][label]` is (m, u); `prior` is the share of matches among all pairs."""
+
+    version: str
+    prior: float
+    fields: Mapping[str, Mapping[str, tuple[float, float]]]
+    source: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "source": self.source,
+            "prior": self.prior,
+            "fields": {name: {label: list(mu) for label, mu in levels.items()} for name, levels in self.fields.items()},
+        }
+
+
+def labels(name: str) -> list[str]:
+    """The levels of a field by label, strongest first, with the rest."""
+    return [label for _, label in LEVELS[name]] + [ELSE]
+
+
+@cache
+def load(name: str = DEFAULT) -> Parameters:
+    """The frozen parameters of a model. Raises `UnknownModel`."""
+    file = MODELS / f"{name}.json"
+    if not file.exists():
+        known = ", ".join(sorted(path.stem for path in MODELS.glob("*.json")))
+        raise UnknownModel(f"there is no model {name!r}", f"use one of: {known}")
+    found = json.loads(file.read_text(encoding="utf-8"))
+    for field in LEVELS:
+        if list(found["fields"].get(field, {})) != labels(field):
+            raise UnknownModel(f"{file.name} does not name the levels of {field}: {', '.join(labels(field))}")
+    fields = {name_: {label: (m, u) for label, (m, u) in levels.items()} for name_, levels in found["fields"].items()}
+    return Parameters(found["version"], found["prior"], fields, found["source"])
+
+
+def _comparison(name: str, parameters: Parameters) -> dict[str, object]:
+    known = parameters.fields[name]
+    levels = [
+        *({"sql_condition": sql, "label_for_charts": label} for sql, label in LEVELS[name]),
+        {"sql_condition": "ELSE", "label_for_charts": ELSE},
+    ]
+    for level in levels:
+        m, u = known[level["label_for_charts"]]
+        level |= {"m_probability": m, "u_probability": u}  # type: ignore[dict-item]
+    null = {"sql_condition": NULL[name], "label_for_charts": "not given", "is_null_level": True}
+    return {"output_column_name": name, "comparison_levels": [null, *levels]}
+
+
+def splink_settings(parameters: Parameters | None = None, fields: Iterable[str] = tuple(LEVELS)) -> SettingsCreator:
+    """The model as Splink takes it, of some fields. Its blocking rule is never used: pairs come from `blocking`."""
     from splink import SettingsCreator, block_on
 
+    chosen = parameters or load()
     return SettingsCreator(
         link_type="dedupe_only",
-        unique_id_column_name="id",
-        probability_two_random_records_match=PRIOR,
-        comparisons=[_comparison(name, levels) for name, levels in LEVELS.items()],
+        unique_id_column_name="idx",
+        probability_two_random_records_match=chosen.prior,
+        comparisons=[_comparison(name, chosen) for name in fields],
         blocking_rules_to_generate_predictions=[block_on("email_e")],
         retain_matching_columns=True,
         retain_intermediate_calculation_columns=True,

@@ -198,3 +198,32 @@ def street(text: str | None) -> str | None:
         return None
     words = re.sub(r"[^\w\s]", " ", bare).split()
     return " ".join(_STREET_WORDS.get(word, word) for word in words) or None
+
+
+def identifier(text: str | None) -> str | None:
+    """A number that an office gave a person: letters and digits only; None for one character repeated."""
+    bare = re.sub(r"[^0-9a-z]", "", plain(text) or "")
+    return bare if len(set(bare)) > 1 else None
+
+
+def birth_date(text: str | None) -> str | None:
+    """YYYY-MM-DD, from that order with or without separators, or day, month, year; None for what is no date.
+
+    Of 03/04/1990 nobody can tell day and month: day first, as most of the world writes. Both records of a person in
+    one table are read the same way, so they still agree.
+    """
+    parts = re.findall(r"\d+", text or "")
+    if len(parts) == 1 and len(parts[0]) == 8:
+        whole = parts[0]
+        year_first = "18" <= whole[:2] <= "20"
+        parts = [whole[:4], whole[4:6], whole[6:]] if year_first else [whole[:2], whole[2:4], whole[4:]]
+    if len(parts) > 3 and len(parts[0]) == 4:
+        parts = parts[:3]  # a time of day follows
+    if len(parts) != 3:
+        return None
+    year, month, day = parts if len(parts[0]) == 4 else (parts[2], parts[1], parts[0])
+    if len(year) != 4 or not int(year):
+        return None
+    if int(month) > 12 >= int(day):
+        month, day = day, month
+    return f"{year}-{int(month):02d}-{int(day):02d}"

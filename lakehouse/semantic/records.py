@@ -1,17 +1,20 @@
-"""The three senders' people as one table of records, with what was sent beside its comparable form."""
+"""People as one Arrow table: as they were sent, and (with a trailing `_n`) in comparable form.
+
+A row is one sender's record of a person; its position in the sorted table stands for it until ids are given.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lakehouse.semantic import normalize
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Sequence
 
 SHOPIFY, STRIPE, HUBSPOT = "shopify", "stripe", "hubspot"
 SOURCES: dict[str, str] = {
@@ -21,117 +24,126 @@ SOURCES: dict[str, str] = {
 }
 """Staging table → the name of its records in `source`."""
 
-_FIELDS: dict[str, dict[str, str]] = {
-    SHOPIFY: {"source_id": "customer_id", "street": "address1", "city": "city", "country": "country", "zip": "zip"},
-    STRIPE: {
-        "source_id": "customer_id", "full_name": "name", "street": "line1", "city": "city", "country": "country",
-        "zip": "postal_code",
-    },
-    HUBSPOT: {
-        "source_id": "contact_id", "street": "address", "city": "city", "country": "country", "zip": "zip",
-        "merged_into": "merged_into",
-    },
-}  # fmt: skip
-_SAME_NAME = ("email", "phone", "first_name", "last_name", "is_deleted", "created_at", "updated_at")
-
 Key = tuple[str, str]
 """(source, source_id) of a record."""
 
+_TIME = pa.timestamp("us", tz="UTC")
+ATTRIBUTES = (
+    "email", "phone", "first_name", "last_name", "full_name", "house_number", "street", "city", "zip", "state",
+    "country", "birth_date", "national_id",
+)  # fmt: skip
+"""What a record may say of a person; each may be missing. Text as sent."""
 
-@dataclass(frozen=True)
-class Record:
-    """One sender's record of a person: as sent, and (with a trailing `_n`) in comparable form."""
+SENT = pa.schema(
+    [pa.field("source", pa.string()), pa.field("source_id", pa.string())]
+    + [pa.field(name, pa.string()) for name in ATTRIBUTES]
+    + [pa.field("created_at", _TIME), pa.field("updated_at", _TIME), pa.field("merged_into", pa.string())]
+)
+COMPARABLE = (
+    "given_n", "given_key", "family_n", "email_n", "phone_n", "street_n", "city_n", "zip_n", "state_n", "country_n",
+    "birth_n", "id_n",
+)  # fmt: skip
+"""Columns that `normalise` adds; what is compared, and nothing else is."""
 
-    source: str
-    source_id: str
-    email: str | None = None
-    phone: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    full_name: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    is_deleted: bool = False
-    merged_into: str | None = None
-    email_n: str | None = None
-    phone_n: str | None = None
-    given_n: str | None = None
-    given_key: str | None = None
-    family_n: str | None = None
-    street_n: str | None = None
-    city_n: str | None = None
-    zip_n: str | None = None
-    country_n: str | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.source, self.source_id
+_STAGED: dict[str, dict[str, str]] = {
+    SHOPIFY: {"source_id": "customer_id", "street": "address1"},
+    STRIPE: {"source_id": "customer_id", "full_name": "name", "street": "line1", "zip": "postal_code"},
+    HUBSPOT: {"source_id": "contact_id", "street": "address"},
+}
+"""Where a staging table's column has another name than here."""
 
 
-def _text(value: object) -> str | None:
-    return None if value is None or (text := str(value).strip()) == "" else text
+def as_sent(columns: Mapping[str, Any], rows: int) -> pa.Table:
+    """A table of `SENT` from columns by name; what is not given is null. Blank text is null."""
+    made = []
+    for field in SENT:
+        values = columns.get(field.name)
+        if values is None:
+            made.append(pa.nulls(rows, field.type))
+            continue
+        column = pc.cast(values, field.type)
+        if pa.types.is_string(field.type):
+            trimmed = pc.utf8_trim_whitespace(column)
+            column = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        made.append(column)
+    return pa.table(made, schema=SENT)
 
 
-def make_record(source: str, row: Mapping[str, Any]) -> Record:
-    """A record from a staging row of its source. Columns that a sender does not have may be missing."""
-    given = {name: row.get(column) for name, column in _FIELDS[source].items()}
-    given |= {name: row.get(name) for name in _SAME_NAME}
-    region = normalize.country(_text(given.get("country")))
-    first, last = normalize.names(*(_text(given.get(name)) for name in ("first_name", "last_name", "full_name")))
-    as_sent = " ".join(filter(None, (_text(given["first_name"]), _text(given["last_name"]))))
-    merged = given.get("merged_into")
-    return Record(
-        source=source,
-        source_id=str(given["source_id"]),
-        email=_text(given["email"]),
-        phone=_text(given["phone"]),
-        first_name=_text(given["first_name"]),
-        last_name=_text(given["last_name"]),
-        full_name=_text(given.get("full_name")) or as_sent or None,
-        created_at=given["created_at"],
-        updated_at=given["updated_at"],
-        is_deleted=bool(given["is_deleted"]),
-        merged_into=None if merged is None else str(merged),
-        email_n=normalize.email(_text(given["email"])),
-        phone_n=normalize.phone(_text(given["phone"]), region),
-        given_n=first,
-        given_key=normalize.given_key(first),
-        family_n=last,
-        street_n=normalize.street(_text(given.get("street"))),
-        city_n=normalize.plain(_text(given.get("city"))),
-        zip_n=normalize.postcode(_text(given.get("zip")), region),
-        country_n=region,
-    )
+def from_staging(table: pa.Table, source: str) -> pa.Table:
+    """A staging table of people as a table of `SENT`."""
+    names = {field.name: _STAGED[source].get(field.name, field.name) for field in SENT}
+    columns = {name: table.column(name_) for name, name_ in names.items() if name_ in table.column_names}
+    return as_sent({**columns, "source": pa.array([source] * table.num_rows, pa.string())}, table.num_rows)
 
 
-def from_arrow(tables: Mapping[str, pa.Table]) -> list[Record]:
-    """Records of staging tables by their names, sorted by key, so that nothing after depends on files' order."""
-    records = [make_record(SOURCES[name], row) for name, table in tables.items() for row in table.to_pylist()]
-    return sorted(records, key=lambda record: record.key)
+def _each(function: Callable[..., Any], *columns: Sequence[Any]) -> list[Any]:
+    """The function of each row, computed once for equal rows: names and places repeat."""
+    known: dict[Any, Any] = {}
+    result = []
+    for values in zip(*columns, strict=True):
+        if values not in known:
+            known[values] = function(*values)
+        result.append(known[values])
+    return result
 
 
-def read(snapshots: Mapping[str, int | None]) -> list[Record]:
-    """Records of the staging tables at these snapshots; a table without a snapshot has none.
+def _street(house: str | None, street: str | None) -> str | None:
+    return normalize.street(" ".join(filter(None, (house, street))))
 
-    Read by pyiceberg into this process: a few thousand records need no cluster, and no JVM holds them twice.
+
+def normalise(sent: pa.Table) -> pa.Table:
+    """The table sorted by (source, source_id), so that nothing after depends on files' order, with `COMPARABLE`."""
+    people = sent.sort_by([("source", "ascending"), ("source_id", "ascending")])
+    text = {name: people.column(name).to_pylist() for name in ATTRIBUTES}
+    regions = _each(normalize.country, text["country"])
+    names = _each(normalize.names, text["first_name"], text["last_name"], text["full_name"])
+    given = [pair[0] for pair in names]
+    comparable: dict[str, list[str | None]] = {
+        "given_n": given,
+        "given_key": _each(normalize.given_key, given),
+        "family_n": [pair[1] for pair in names],
+        "email_n": _each(normalize.email, text["email"]),
+        "phone_n": _each(normalize.phone, text["phone"], regions),
+        "street_n": _each(_street, text["house_number"], text["street"]),
+        "city_n": _each(normalize.plain, text["city"]),
+        "zip_n": _each(normalize.postcode, text["zip"], regions),
+        "state_n": _each(normalize.plain, text["state"]),
+        "country_n": regions,
+        "birth_n": _each(normalize.birth_date, text["birth_date"]),
+        "id_n": _each(normalize.identifier, text["national_id"]),
+    }
+    for name in COMPARABLE:
+        people = people.append_column(name, pa.array(comparable[name], pa.string()))
+    return people
+
+
+def read(snapshots: Mapping[str, int | None]) -> pa.Table:
+    """Records of the staging tables at these snapshots, normalised; a table without a snapshot has none.
+
+    Read by pyiceberg into this process: no JVM holds them twice.
     """
     from lakehouse import metadata
 
-    tables = {}
-    for table in SOURCES:
+    parts = [SENT.empty_table()]
+    for table, source in SOURCES.items():
         snapshot = snapshots.get(table)
         if snapshot is not None:
-            tables[table] = metadata.catalog().load_table(table).scan(snapshot_id=snapshot).to_arrow()
-    return from_arrow(tables)
+            found = metadata.catalog().load_table(table).scan(snapshot_id=snapshot).to_arrow()
+            parts.append(from_staging(found, source))
+    return normalise(pa.concat_tables(parts))
 
 
-def merge_links(records: list[Record]) -> list[tuple[Key, Key]]:
-    """Pairs that the sender itself merged: a HubSpot contact and the one it was merged into, where both are known."""
-    known = {record.key for record in records}
-    links = ((r.key, (r.source, r.merged_into)) for r in records if r.merged_into is not None)
-    return [(a, b) for a, b in links if b in known and a != b]
+def keys_of(people: pa.Table) -> list[Key]:
+    """The key of each row."""
+    return list(zip(people.column("source").to_pylist(), people.column("source_id").to_pylist(), strict=True))
 
 
-def id_list(ids: list[str]) -> str | None:
-    """Ids as JSON text array; null for none."""
-    return json.dumps(sorted(ids)) if ids else None
+def merge_links(people: pa.Table) -> list[tuple[int, int]]:
+    """Positions of pairs that the sender itself merged: a contact and the one it was merged into, both known."""
+    merged = people.column("merged_into").to_pylist()
+    if not any(merged):
+        return []
+    position = {key: number for number, key in enumerate(keys_of(people))}
+    sources = people.column("source").to_pylist()
+    links = ((n, position.get((sources[n], into))) for n, into in enumerate(merged) if into is not None)
+    return [(a, b) for a, b in links if b is not None and a != b]

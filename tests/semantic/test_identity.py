@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
-from random import Random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.semantic.identity import assign, founding_id
-from lakehouse.semantic.records import Key, Record
+from lakehouse.semantic.records import Key, keys_of
 
-Make = Callable[..., Record]
+Person = Callable[..., dict[str, Any]]
+PEOPLE = 10
 
 
 def test_the_founding_id_is_the_same_for_ever() -> None:
@@ -20,65 +23,68 @@ def test_the_founding_id_is_the_same_for_ever() -> None:
 
 
 @pytest.fixture(scope="module")
-def people(person: Make) -> dict[Key, Record]:
-    records = [person(("shopify", "stripe", "hubspot")[n % 3], n, "Anna", "Meyer", day=9 - n) for n in range(10)]
-    return {record.key: record for record in records}
+def people(person: Person, table: Callable[..., pa.Table]) -> pa.Table:
+    """Ten records; number 9 is the oldest."""
+    sources = ("shopify", "stripe", "hubspot")
+    return table([person(sources[n % 3], n, "Anna", "Meyer", day=9 - n) for n in range(PEOPLE)])
 
 
-def keys(people: dict[Key, Record], *numbers: int) -> list[Key]:
-    return [key for key in people if int(key[1]) in numbers]
+def key(people: pa.Table, number: int) -> Key:
+    return next(key for key in keys_of(people) if key[1] == str(number))
 
 
-def test_the_oldest_record_founds(people: dict[Key, Record]) -> None:
-    assert assign([keys(people, 1, 2, 3)], people, {}) == [founding_id(keys(people, 3)[0])]
+def ids(people: pa.Table, parts: Sequence[Sequence[int]], previous: Mapping[int, str]) -> dict[int, str]:
+    """Record number → entity. Records in no part are clusters of their own."""
+    numbers = [int(key[1]) for key in keys_of(people)]
+    part = {number: n for n, members in enumerate(parts) for number in members}
+    root = {}
+    label = [root.setdefault(part.get(n, -n - 1), position) for position, n in enumerate(numbers)]
+    before = {key(people, number): entity for number, entity in previous.items()}
+    return dict(zip(numbers, assign(np.array(label), people, before), strict=True))
 
 
-def test_a_merge_keeps_the_id_of_most_members_then_the_oldest(people: dict[Key, Record]) -> None:
-    before = {**dict.fromkeys(keys(people, 1, 2), "many"), **dict.fromkeys(keys(people, 3), "few")}
-    assert assign([keys(people, 1, 2, 3)], people, before) == ["many"]
-    tie = {**dict.fromkeys(keys(people, 1), "young"), **dict.fromkeys(keys(people, 3), "old")}
-    assert assign([keys(people, 1, 3)], people, tie) == ["old"]
+def test_the_oldest_record_founds(people: pa.Table) -> None:
+    given = ids(people, [(1, 2, 3)], {})
+    assert {given[1], given[2], given[3]} == {founding_id(key(people, 3))}
+    assert given[4] == founding_id(key(people, 4))
 
 
-def test_a_split_keeps_the_id_with_most_members_and_founds_the_other(people: dict[Key, Record]) -> None:
-    before = dict.fromkeys(keys(people, 1, 2, 3), "one")
-    assert assign([keys(people, 3), keys(people, 1, 2)], people, before) == [founding_id(keys(people, 3)[0]), "one"]
+def test_a_merge_keeps_the_id_of_most_members_then_the_oldest(people: pa.Table) -> None:
+    assert ids(people, [(1, 2, 3)], {1: "many", 2: "many", 3: "few"})[3] == "many"
+    assert ids(people, [(1, 3)], {1: "young", 3: "old"})[1] == "old"
 
 
-def test_an_id_that_lives_elsewhere_is_not_founded_again(people: dict[Key, Record]) -> None:
-    (founder,) = keys(people, 3)
-    before = dict.fromkeys(keys(people, 1, 2, 3), founding_id(founder))
-    first, second = assign([keys(people, 1, 2), [founder]], people, before)
-    assert first == founding_id(founder)
-    assert second not in (first, founding_id(founder))
+def test_a_split_keeps_the_id_with_most_members_and_founds_the_other(people: pa.Table) -> None:
+    given = ids(people, [(3,), (1, 2)], dict.fromkeys((1, 2, 3), "one"))
+    assert given[1] == given[2] == "one"
+    assert given[3] == founding_id(key(people, 3))
 
 
-def test_new_members_change_no_id(people: dict[Key, Record]) -> None:
-    before = dict.fromkeys(keys(people, 1, 2), "one")
+def test_an_id_that_lives_elsewhere_is_not_founded_again(people: pa.Table) -> None:
+    founder = founding_id(key(people, 3))
+    given = ids(people, [(1, 2), (3,)], dict.fromkeys((1, 2, 3), founder))
+    assert given[1] == founder
+    assert given[3] != founder
+
+
+def test_new_members_change_no_id(people: pa.Table) -> None:
     # the new record is older than those which founded the entity
-    assert assign([keys(people, 1, 2, 9)], people, before) == ["one"]
+    assert ids(people, [(1, 2, 9)], {1: "one", 2: "one"})[9] == "one"
 
 
-@st.composite
-def partitions(draw: st.DrawFn) -> list[list[int]]:
-    labels = draw(st.lists(st.integers(0, 4), min_size=10, max_size=10))
-    return [members for label in range(5) if (members := [n for n in range(10) if labels[n] == label])]
+partitions = st.lists(st.integers(0, 4), min_size=PEOPLE, max_size=PEOPLE).map(
+    lambda labels: [[n for n in range(PEOPLE) if labels[n] == label] for label in range(5)]
+)
 
 
 @settings(deadline=None)
-@given(partitions(), partitions(), st.randoms(use_true_random=False))
+@given(partitions, partitions, st.permutations(range(5)))
 def test_ids_are_unique_stable_and_independent_of_order(
-    people: dict[Key, Record], first: list[list[int]], second: list[list[int]], random: Random
+    people: pa.Table, first: list[list[int]], second: list[list[int]], order: list[int]
 ) -> None:
-    def mapping(parts: Sequence[list[int]], previous: dict[Key, str]) -> dict[Key, str]:
-        clusters = [keys(people, *part) for part in parts]
-        ids = assign(clusters, people, previous)
-        assert len(set(ids)) == len(clusters)
-        return {key: entity for entity, members in zip(ids, clusters, strict=True) for key in members}
-
-    one = mapping(first, {})
-    assert mapping(first, one) == one
-    two = mapping(second, one)
-    shuffled = list(second)
-    random.shuffle(shuffled)
-    assert mapping(shuffled, one) == two
+    one = ids(people, first, {})
+    assert len(set(one.values())) == len([part for part in first if part])
+    assert ids(people, first, one) == one
+    two = ids(people, second, one)
+    assert len(set(two.values())) == len([part for part in second if part])
+    assert ids(people, [second[n] for n in order], one) == two
