@@ -129,6 +129,11 @@ def fill(pattern: str, rng: Random) -> str:
     return head + digits
 
 
+def beside(number: str, rng: Random) -> str:
+    """A number of the same length, with other digits after its first two."""
+    return number[:2] + "".join(str(rng.randrange(10)) if c.isdigit() else c for c in number[2:])
+
+
 @dataclass(frozen=True)
 class Address:
     """Where somebody lives or a company sits."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 
 from faker import Faker
 
 from data_generators import names
 from data_generators.config import DAY_MS, HISTORY_DAYS, WorldConfig
-from data_generators.places import BY_CODE, COUNTRIES, Address, Country, address, fill
+from data_generators.places import BY_CODE, COUNTRIES, Address, Country, address, beside, fill
 
+TRIES = 100
+"""Draws of a number or a mailbox that somebody has, after which larger ranges are drawn from."""
 FREE_MAIL = ("example.com", "example.org", "example.net", "mail.example", "post.example")
 SOURCES = ("shopify", "stripe", "hubspot")
 COVERAGE = {"shopify": 0.86, "stripe": 0.72, "hubspot": 0.64}
@@ -111,12 +114,17 @@ class _Maker:
         return faker.last_romanized_name() if country.code == "JP" else faker.last_name()
 
     def phone(self, country: Country) -> str:
-        """A national number that nobody has yet."""
-        while True:
-            number = fill(self.rng.choice(country.phones), self.rng)
+        """A national number that nobody has yet.
+
+        From the ranges that are kept for fiction; in a large world, where those are used up, from beside them.
+        """
+        for attempt in count():
+            pattern = self.rng.choice(country.phones)
+            number = fill(pattern, self.rng) if attempt < TRIES else beside(fill(pattern, self.rng), self.rng)
             if f"{country.code}{number}" not in self._used:
-                self._used.add(f"{country.code}{number}")
-                return number
+                break
+        self._used.add(f"{country.code}{number}")
+        return number
 
     def mailbox(self, given: str, family: str) -> str:
         """A private address that nobody has yet."""
@@ -124,12 +132,13 @@ class _Maker:
         local = self.rng.choice(
             (f"{first}.{last}", f"{first}{last}", f"{first[:1]}{last}", f"{last}.{first}", f"{first}_{last}")
         )
-        while True:
-            tail = "" if self.rng.random() < 0.4 else str(self.rng.randrange(1, 999))
+        for attempt in count():
+            tail = "" if self.rng.random() < 0.4 else str(self.rng.randrange(1, 999 * 10 ** (attempt // TRIES)))
             email = f"{local}{tail}@{self.rng.choice(FREE_MAIL)}"
             if email not in self._used:
-                self._used.add(email)
-                return email
+                break
+        self._used.add(email)
+        return email
 
     def country(self) -> Country:
         return self.rng.choices(COUNTRIES, weights=[c.weight for c in COUNTRIES])[0]
@@ -172,6 +181,9 @@ def build_world(config: WorldConfig) -> World:
     make = _Maker(config)
     rng = make.rng
     companies = [make.company(number) for number in range(1, max(4, config.people // 40) + 1)]
+    companies_of: dict[str, list[Company]] = {}
+    for company in companies:
+        companies_of.setdefault(company.address.country, []).append(company)
     total = config.people + int(config.people * GROWTH * MAX_DAYS)
     people: list[Person] = []
     household: Household | None = None
@@ -189,7 +201,7 @@ def build_world(config: WorldConfig) -> World:
         if people and rng.random() < SAME_NAME:
             twin = rng.choice(people)
             given, own_family = twin.given, twin.family
-        local = [c for c in companies if c.address.country == country.code] or companies
+        local = companies_of.get(country.code) or companies
         people.append(
             Person(
                 person_id=f"P{index + 1:06d}",

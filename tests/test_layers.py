@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("first_day")]
 LAYERS = ("semantic", "core", "analytics", "marts")
 STEPS_BELOW = [step for step in STEPS if step.layer in LAYERS and step.name != "marts.publish"]
-TABLES = [step.name for step in STEPS_BELOW] + ["semantic.entity_resolution_stats"]
+TABLES = [step.name for step in STEPS_BELOW] + [
+    f"semantic.{name}"
+    for name in ("normalized_records", "entity_edges", "entity_events", "entity_alias", "entity_resolution_stats")
+]
 
 
 @pytest.fixture(scope="module")

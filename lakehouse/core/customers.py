@@ -37,12 +37,16 @@ TABLE = Table(
     columns=(
         Column("entity_id", "string", "the person, as in semantic.entity_index", required=True),
         Column("email", "string", "best email, lower case"),
+        Column("email_from", "string", "the record that the email is of, as source:source_id"),
         Column("phone", "string", "best phone, E.164 where it is a possible number"),
+        Column("phone_from", "string", "the record that the phone is of"),
         Column("first_name", "string", "best given name"),
         Column("last_name", "string", "family name of the same record"),
         Column("full_name", "string", "given and family name"),
+        Column("name_from", "string", "the record that the name is of"),
         Column("city", "string", "latest known city"),
         Column("country", "string", "ISO 3166 two letters, of the same record as the city"),
+        Column("address_from", "string", "the record that city and country are of"),
         Column("sources", "string", "senders that know the person, sorted, with commas between"),
         Column("source_count", "int", "how many senders know the person"),
         Column("record_count", "int", "how many records the person has over all senders"),
@@ -57,6 +61,9 @@ TABLE = Table(
         ),
     ),
 )
+
+
+_FROM = {"email": "email", "phone": "phone", "name": "name", "address": "place"}
 
 
 def _country(column: str) -> SparkColumn:
@@ -104,11 +111,16 @@ def _ids(source: str) -> SparkColumn:
 
 
 def _best(value: SparkColumn, *first: SparkColumn) -> SparkColumn:
-    """The value whose record comes first by `first`, then by the newest update, sender and id; nulls never win."""
+    """The value whose record comes first by `first`, then by the newest update, sender and id; nulls never win.
+
+    As a struct of `value` and `record`, where it comes from.
+    """
     from pyspark.sql import functions as F
 
     rank = F.struct(*first, F.col("updated_at"), F.col("precedence"), F.col("source_id"))
-    return F.max_by(value, F.when(value.isNotNull() & ~F.col("gone"), rank))
+    record = F.concat_ws(":", "source", "source_id")
+    return F.max_by(F.struct(value.alias("value"), record.alias("record")),
+                    F.when(value.isNotNull() & ~F.col("gone"), rank))  # fmt: skip
 
 
 def transform(shopify: DataFrame, stripe: DataFrame, hubspot: DataFrame, entities: DataFrame) -> DataFrame:
@@ -156,11 +168,14 @@ def transform(shopify: DataFrame, stripe: DataFrame, hubspot: DataFrame, entitie
         )
         .withColumns(
             {
-                "first_name": F.col("name.given"),
-                "last_name": F.col("name.family"),
-                "full_name": F.nullif(F.concat_ws(" ", "name.given", "name.family"), F.lit("")),
-                "city": F.col("place.city"),
-                "country": F.col("place.country"),
+                "first_name": F.col("name.value.given"),
+                "last_name": F.col("name.value.family"),
+                "full_name": F.nullif(F.concat_ws(" ", "name.value.given", "name.value.family"), F.lit("")),
+                "city": F.col("place.value.city"),
+                "country": F.col("place.value.country"),
+                **{f"{what}_from": F.col(f"{of}.record") for what, of in _FROM.items()},
+                "email": F.col("email.value"),
+                "phone": F.col("phone.value"),
             }
         )
         .select(*TABLE.column_names)

@@ -68,21 +68,23 @@ def _listed(values: frozenset[str]) -> str:
     return ", ".join(f"'{value}'" for value in sorted(values))
 
 
-def register(con: DuckDBPyConnection, people: pa.Table) -> None:
-    """Make the people known to DuckDB as `people`, with `idx` (the row's position) and what the rules need."""
+def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people") -> None:
+    """Make the people known to DuckDB under a name, with `idx` (the row's position) and what the rules need."""
+    import numpy as np
     import pyarrow as pa
 
-    con.register("people_arrow", people.append_column("idx", pa.array(range(people.num_rows), pa.int64())))
+    con.register("people_arrow", people.append_column("idx", pa.array(np.arange(people.num_rows))))
     local, domain = "split_part(email_n, '@', 1)", "split_part(email_n, '@', 2)"
     con.execute(
         f"""
-        CREATE OR REPLACE TABLE people AS
+        CREATE OR REPLACE TABLE {name} AS
         SELECT *,
                {generic_email("email_n")} AS email_is_generic,
                CASE WHEN NOT {generic_email("email_n")}
                     THEN regexp_replace({local}, '[^a-z0-9]', '', 'g') END AS email_letters,
                CASE WHEN NOT {generic_email("email_n")} AND {domain} NOT IN ({_listed(frozenset(COMMON_DOMAINS))})
-                    THEN {domain} END AS own_domain
+                    THEN {domain} END AS own_domain,
+               {SPLIT} AS part
         FROM people_arrow
         """
     )
@@ -97,12 +99,12 @@ def generic_email(column: str) -> str:
     )
 
 
-def index(con: DuckDBPyConnection) -> None:
+def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks") -> None:
     """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too."""
-    con.execute("CREATE OR REPLACE TABLE blocks (pass INTEGER, key VARCHAR, idx BIGINT)")
+    con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
     for number, rule in enumerate(RULES):
         con.execute(
-            f"INSERT INTO blocks SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM people)"
+            f"INSERT INTO {blocks} SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM {people})"
             " WHERE k IS NOT NULL"
         )
 
@@ -155,34 +157,49 @@ class Candidates:
     dropped: list[tuple[str, str, int]] = field(default_factory=list)
 
 
-def candidates(con: DuckDBPyConnection, max_block: int = MAX_BLOCK, between_sources: bool = False) -> Candidates:
-    """All pairs of all blocks up to the cap. `between_sources`: each source knows a person once, so only across."""
+def candidates(
+    con: DuckDBPyConnection, max_block: int = MAX_BLOCK, between_sources: bool = False, touched: str | None = None
+) -> Candidates:
+    """All pairs of all blocks up to the cap.
+
+    `between_sources`: each source knows a person once, so only across. `touched` names a table of `idx`: only pairs
+    with an end in it.
+    """
+    measure(con, max_block)
+    across = "AND a.source <> b.source" if between_sources else ""
+    wanted, ends = "", ""
+    if touched is not None:
+        wanted = f"SEMI JOIN (SELECT DISTINCT pass, key FROM blocks SEMI JOIN {touched} USING (idx)) USING (pass, key)"
+        ends = f"WHERE a.idx IN (FROM {touched}) OR b.idx IN (FROM {touched})"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE pairs AS
+        WITH wanted AS (FROM blocks {wanted}), usable AS (
+            SELECT pass, key, '' AS part, idx FROM wanted JOIN sizes USING (pass, key)
+            WHERE n BETWEEN 2 AND {max_block}
+            UNION ALL
+            SELECT b.pass, b.key, p.part, b.idx FROM wanted b JOIN people p USING (idx) JOIN parts
+            ON parts.pass = b.pass AND parts.key = b.key AND parts.part = p.part
+            WHERE parts.n BETWEEN 2 AND {max_block} AND p.part <> ''
+        ), keyed AS (SELECT u.*, p.source FROM usable u JOIN people p USING (idx))
+        SELECT a.idx AS l, b.idx AS r, bit_or(1::BIGINT << a.pass) AS passes
+        FROM keyed a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND a.idx < b.idx {across}
+        {ends} GROUP BY ALL
+        """
+    )
+    return _report(con, max_block)
+
+
+def measure(con: DuckDBPyConnection, max_block: int) -> None:
+    """Records per block, as `sizes(pass, key, n)`; per part of those over the cap, as `parts(pass, key, part, n)`."""
     con.execute("CREATE OR REPLACE TEMP TABLE sizes AS SELECT pass, key, count(*) AS n FROM blocks GROUP BY ALL")
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE parts AS
-        SELECT pass, b.key, {SPLIT} AS part, count(*) AS n
+        SELECT pass, b.key, part, count(*) AS n
         FROM blocks b JOIN sizes USING (pass, key) JOIN people USING (idx) WHERE sizes.n > {max_block} GROUP BY ALL
         """
     )
-    across = "AND a.source <> b.source" if between_sources else ""
-    con.execute(
-        f"""
-        CREATE OR REPLACE TABLE pairs AS
-        WITH usable AS (
-            SELECT pass, key, '' AS part, idx FROM blocks JOIN sizes USING (pass, key)
-            WHERE n BETWEEN 2 AND {max_block}
-            UNION ALL
-            SELECT b.pass, b.key, parts.part, b.idx FROM blocks b JOIN people p USING (idx)
-            JOIN parts ON parts.pass = b.pass AND parts.key = b.key AND parts.part = {SPLIT}
-            WHERE parts.n BETWEEN 2 AND {max_block} AND parts.part <> ''
-        ), keyed AS (SELECT u.*, p.source FROM usable u JOIN people p USING (idx))
-        SELECT a.idx AS l, b.idx AS r, bit_or(1::BIGINT << a.pass) AS passes
-        FROM keyed a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND a.idx < b.idx {across}
-        GROUP BY ALL
-        """
-    )
-    return _report(con, max_block)
 
 
 def _report(con: DuckDBPyConnection, max_block: int) -> Candidates:

@@ -1,4 +1,4 @@
-"""semantic.blocking_index: the keys that every record can be found by."""
+"""semantic.blocking_index: the keys that every record can be found by. Also writes semantic.normalized_records."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lakehouse import incremental
-from lakehouse.merge import StepResult, merge
-from lakehouse.semantic import blocking, records
-from lakehouse.semantic.frames import to_frame
+from lakehouse import incremental, metadata
+from lakehouse.arrow_merge import merge_arrow
+from lakehouse.merge import StepResult, batch_id
+from lakehouse.semantic import blocking, normalized_records, records
 from lakehouse.semantic.resolution import connect
-from lakehouse.semantic.tables import BLOCKING_INDEX
+from lakehouse.semantic.tables import BLOCKING_INDEX, NORMALIZED_RECORDS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,14 +20,37 @@ TABLE = BLOCKING_INDEX
 
 
 def run(spark: SparkSession, run_id: str) -> StepResult:
-    """Bring the index up to the staged records; nothing when they are as they were."""
+    """Normalise the staged records that have changed and bring the index up to them; nothing when none has."""
     began = time.monotonic()
     sources = incremental.snapshots(records.SOURCES)
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
+    known = metadata.watermarks(TABLE.name)
+    # after `metadata.forget` everything is made anew
+    trusted = any(known[source].last_snapshot_id is not None for source in sources if source in known)
+    before = normalized_records.read(None)
+    people, changed = normalized_records.bring_up(
+        normalized_records.read_staged(sources), before if trusted else before.slice(0, 0)
+    )
+    batch = batch_id(TABLE.name, known, sources)
     with connect() as con:
-        blocking.register(con, records.read(sources))
+        blocking.register(con, people)
         blocking.index(con)
         rows = blocking.index_rows(con)
-    result = merge(spark, TABLE, to_frame(spark, TABLE, rows), sources=sources, delete_missing=True, run_id=run_id)
+    only = changed if trusted else None
+    # the index first: when it is there and the records are not, the next run finds the same change and repeats it
+    result = merge_arrow(
+        TABLE, rows, by="source_id", only=only, sources=sources, run_id=run_id, watermark=False, batch=batch
+    )
+    merge_arrow(
+        NORMALIZED_RECORDS,
+        people,
+        by="source_id",
+        only=only,
+        sources=sources,
+        run_id=run_id,
+        watermark=False,
+        batch=batch,
+    )
+    metadata.advance(TABLE.name, sources, batch)
     return replace(result, seconds=time.monotonic() - began)

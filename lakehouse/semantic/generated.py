@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 def people_of_world(seed: int, people: int) -> tuple[pa.Table, dict[Key, str]]:
     """What three senders know of the first `people` of the world of a seed, normalised; and who is who."""
+    sent, truth = sent_of_world(seed, people)
+    return records.normalise(sent), truth
+
+
+def sent_of_world(seed: int, people: int) -> tuple[pa.Table, dict[Key, str]]:
+    """The same as it was sent."""
     from data_generators.config import WorldConfig
     from data_generators.profiles import make_profile
     from data_generators.world import build_world
@@ -36,4 +42,4 @@ def people_of_world(seed: int, people: int) -> tuple[pa.Table, dict[Key, str]]:
                 values.append(row.get(name))
             truth[source, str(number)] = human.person_id
             number += 1
-    return records.normalise(records.as_sent(columns, number)), truth
+    return records.as_sent(columns, number), truth

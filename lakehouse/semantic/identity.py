@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,27 +43,28 @@ def ages(people: pa.Table) -> Numbers:
     return rank
 
 
-def assign(label: Numbers, people: pa.Table, previous: Mapping[Key, str]) -> list[str]:
-    """The entity of each record. `label` are its clusters, `previous` the entities that records had before.
+def assign(label: Numbers, people: pa.Table, before: Sequence[str | None], taken: Iterable[str] = ()) -> list[str]:
+    """The entity of each record. `label` are its clusters, `before` the entity that each record had, if any.
 
     An id that members had before goes to the cluster which holds most of them (a split), and a cluster takes the id of
     most of its members (a merge); ties go to the id with the oldest member, then to the smallest id, then to the
-    cluster with the oldest member. A cluster that gets none is founded by its oldest record. No two are the same.
+    cluster with the oldest member. A cluster that gets none is founded by its oldest record. No two are the same, and
+    none is one of `taken`, which others have.
     """
     keys, rank = keys_of(people), ages(people)
     founder = np.full(len(keys), len(keys), dtype=np.int64)
     np.minimum.at(founder, label, rank)
     by_rank = np.empty(len(keys), dtype=np.int64)
     by_rank[rank] = np.arange(len(keys))
-    ids = _inherited(label.tolist(), keys, rank, founder, previous)
-    taken = set(previous.values())
-    members = _members(label, [root for root in np.unique(label).tolist() if root not in ids], bool(taken))
+    ids = _inherited(label.tolist(), before, rank, founder)
+    used = {entity for entity in before if entity is not None}.union(taken)
+    members = _members(label, [root for root in np.unique(label).tolist() if root not in ids], bool(used))
     for root in sorted(members, key=lambda root: founder[root]):
         entity = founding_id(keys[int(by_rank[founder[root]])])
-        if entity in taken:
-            entity = _found([keys[n] for n in sorted(members[root], key=lambda n: rank[n])], taken)
+        if entity in used:
+            entity = _found([keys[n] for n in sorted(members[root], key=lambda n: rank[n])], used)
         ids[root] = entity
-        taken.add(entity)
+        used.add(entity)
     return [ids[root] for root in label.tolist()]
 
 
@@ -77,17 +78,14 @@ def _members(label: Numbers, roots: Sequence[int], needed: bool) -> dict[int, li
     return members
 
 
-def _inherited(
-    label: Sequence[int], keys: Sequence[Key], rank: Numbers, founder: Numbers, previous: Mapping[Key, str]
-) -> dict[int, str]:
+def _inherited(label: Sequence[int], before: Sequence[str | None], rank: Numbers, founder: Numbers) -> dict[int, str]:
     """Cluster → the id it takes over, for those that take one."""
     oldest: dict[str, int] = {}
     members: dict[int, Counter[str]] = defaultdict(Counter)
-    for position, key in enumerate(keys) if previous else ():
-        entity = previous.get(key)
+    for position, entity in enumerate(before):
         if entity is not None:
             members[label[position]][entity] += 1
-            oldest[entity] = min(oldest.get(entity, len(keys)), int(rank[position]))
+            oldest[entity] = min(oldest.get(entity, len(label)), int(rank[position]))
     claims = sorted(
         (-count, oldest[entity], entity, int(founder[root]), root)
         for root, counts in members.items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
 
 from lakehouse.semantic import model
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 MAX_NAMES = 3
@@ -16,12 +18,18 @@ MAX_NAMES = 3
 COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
 PARTS = tuple(f"mw_{name}" for name in model.LEVELS)
 """Columns of an edge that say what each field adds: match weights, log2."""
+EDGES = pa.schema(
+    [pa.field("l", pa.int64()), pa.field("r", pa.int64())]
+    + [pa.field(name, pa.float64()) for name in ("weight", "probability", *PARTS)]
+    + [pa.field("certain", pa.bool_())]
+)
+"""Scored pairs by the positions of their records, l < r."""
 
 
-def _shared_by_many(column: str, max_names: int) -> str:
+def shared_by_many(people: str, column: str, max_names: int) -> str:
     """SQL: values beside more than so many given names and not one family name. A family of five shares that name."""
     return (
-        f"SELECT {column} AS value FROM people WHERE {column} IS NOT NULL GROUP BY 1"
+        f"SELECT {column} AS value FROM {people} WHERE {column} IS NOT NULL GROUP BY 1"
         f" HAVING count(DISTINCT given_key) FILTER (length(given_key) > 1) > {max_names}"
         f" AND count(DISTINCT family_n) > 1"
     )
@@ -33,8 +41,9 @@ def find_generic(con: DuckDBPyConnection, max_names: int = MAX_NAMES) -> None:
     Desks' mailboxes are known by their form, others by counting the names that use them.
     """
     by_form = "SELECT DISTINCT email_n FROM people WHERE email_is_generic AND email_n IS NOT NULL"
-    con.execute(f"CREATE OR REPLACE TABLE generic_email AS {_shared_by_many('email_n', max_names)} UNION {by_form}")
-    con.execute(f"CREATE OR REPLACE TABLE generic_phone AS {_shared_by_many('phone_n', max_names)}")
+    by_names = {column: shared_by_many("people", column, max_names) for column in ("email_n", "phone_n")}
+    con.execute(f"CREATE OR REPLACE TABLE generic_email AS {by_names['email_n']} UNION {by_form}")
+    con.execute(f"CREATE OR REPLACE TABLE generic_phone AS {by_names['phone_n']}")
 
 
 def generic_counts(con: DuckDBPyConnection) -> dict[str, int]:
@@ -42,16 +51,20 @@ def generic_counts(con: DuckDBPyConnection) -> dict[str, int]:
     return {name: con.execute(f"SELECT count(*) FROM generic_{name}").fetchall()[0][0] for name in ("email", "phone")}
 
 
-def prepare(con: DuckDBPyConnection) -> None:
-    """DuckDB's table `compared`: what Splink sees of each record. Values that are no evidence are null."""
-    find_generic(con)
+def prepare(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bool = False) -> None:
+    """DuckDB's table `compared`: what Splink sees of each record. Values that are no evidence are null.
+
+    `paired`: only of records that are in a pair.
+    """
+    find_generic(con, max_names)
+    wanted = "WHERE idx IN (SELECT l FROM pairs UNION SELECT r FROM pairs)" if paired else ""
     con.execute(
         f"""
         CREATE OR REPLACE TABLE compared AS
         SELECT idx, {", ".join(COMPARED)},
                CASE WHEN email_n NOT IN (SELECT value FROM generic_email) THEN email_n END AS email_e,
                CASE WHEN phone_n NOT IN (SELECT value FROM generic_phone) THEN phone_n END AS phone_e
-        FROM people
+        FROM people {wanted}
         """
     )
 
@@ -67,6 +80,7 @@ def score(
     con: DuckDBPyConnection,
     parameters: model.Parameters | None = None,
     threshold: float = model.MATCH_PROBABILITY,
+    max_names: int = MAX_NAMES,
 ) -> pa.Table:
     """Edges: the pairs of `pairs` that score at least `threshold`, strongest first, equal ones by their positions.
 
@@ -74,34 +88,63 @@ def score(
     `certain`, whether it outweighs names that cannot be one person's. Pairs with incompatible given names are else no
     edges, whatever they share: two people of one household share address, phone and often the mailbox.
     """
-    from splink import DuckDBAPI, Linker
-
-    prepare(con)
-    blocked = con.sql("SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM pairs").to_arrow_table()
-    if blocked.num_rows == 0:  # also where no record says anything
-        return _edges_schema().empty_table()
+    prepare(con, max_names, paired=True)
     fields = fields_with_values(con)
-    api = DuckDBAPI(connection=con)
-    linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
-    linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
-    scored = linker.inference.predict(threshold_match_probability=threshold, warning_mode="never")
-    certain = " OR ".join(sql for name, sql in model.SAME_PERSON.items() if name in fields) or "false"
-    possible = f"gamma_name NOT IN ({model.DIFFERENT_NAME}, {model.HOUSEHOLD_NAME})" if "name" in fields else "true"
+    if con.execute("SELECT count(*) FROM pairs").fetchall()[0][0] == 0:  # also where no record says anything
+        return EDGES.empty_table()
+    scored = _predict(con, parameters, fields, threshold)
     parts = ", ".join(f"mw_{name}" if name in fields else f"0.0 AS mw_{name}" for name in model.LEVELS)
     edges = con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
-               match_probability AS probability, {parts}, ({certain}) AS certain
-        FROM {scored.physical_name} WHERE {possible} OR {certain}
+               match_probability AS probability, {parts}, ({_certain(fields)}) AS certain
+        FROM {scored.physical_name} WHERE {_possible(fields)} OR {_certain(fields)}
         ORDER BY weight DESC, l, r
         """
     ).to_arrow_table()
     scored.drop_table_from_database_and_remove_from_cache()
-    return edges.cast(_edges_schema())
+    return edges.cast(EDGES)
 
 
-def _edges_schema() -> pa.Schema:
-    import pyarrow as pa
+def _predict(con: DuckDBPyConnection, parameters: model.Parameters | None, fields: list[str], threshold: float) -> Any:
+    """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`)."""
+    from splink import DuckDBAPI, Linker
 
-    numbers = [pa.field(name, pa.float64()) for name in ("weight", "probability", *PARTS)]
-    return pa.schema([pa.field("l", pa.int64()), pa.field("r", pa.int64()), *numbers, pa.field("certain", pa.bool_())])
+    blocked = con.sql("SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM pairs").to_arrow_table()
+    api = DuckDBAPI(connection=con)
+    linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
+    linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
+    return linker.inference.predict(threshold_match_probability=threshold, warning_mode="never")
+
+
+def _certain(fields: list[str]) -> str:
+    """SQL: what outweighs incompatible given names."""
+    return " OR ".join(sql for name, sql in model.SAME_PERSON.items() if name in fields) or "false"
+
+
+def _possible(fields: list[str]) -> str:
+    """SQL: whether the given names can be one person's."""
+    return f"gamma_name NOT IN ({model.DIFFERENT_NAME}, {model.HOUSEHOLD_NAME})" if "name" in fields else "true"
+
+
+def compare(con: DuckDBPyConnection, parameters: model.Parameters | None = None) -> dict[str, Any]:
+    """The one pair of `pairs` level by level: `levels` and `weights` by field, `probability`, and `held_back` where
+    the names forbid what the weight says."""
+    prepare(con)
+    fields = fields_with_values(con)
+    if not fields:
+        return {"levels": {}, "weights": {}, "probability": 0.0, "held_back": False}
+    scored = _predict(con, parameters, fields, 0.0)
+    sql = f"SELECT *, NOT ({_possible(fields)} OR {_certain(fields)}) AS held_back FROM {scored.physical_name}"
+    row = con.sql(sql).to_arrow_table().to_pylist()[0]
+    return {
+        "levels": {name: row[f"gamma_{name}"] for name in fields},
+        "weights": {name: row[f"mw_{name}"] for name in fields},
+        "probability": row["match_probability"],
+        "held_back": row["held_back"],
+    }
+
+
+def weight_of(probability: float) -> float:
+    """A probability as a match weight: log2 of its odds."""
+    return math.log2(probability / (1 - probability))

@@ -156,8 +156,8 @@ def labels(name: str) -> list[str]:
 
 @cache
 def load(name: str = DEFAULT) -> Parameters:
-    """The frozen parameters of a model. Raises `UnknownModel`."""
-    file = MODELS / f"{name}.json"
+    """The frozen parameters of a model: one of this folder's by name, or any by its path. Raises `UnknownModel`."""
+    file = Path(name) if name.endswith(".json") else MODELS / f"{name}.json"
     if not file.exists():
         known = ", ".join(sorted(path.stem for path in MODELS.glob("*.json")))
         raise UnknownModel(f"there is no model {name!r}", f"use one of: {known}")

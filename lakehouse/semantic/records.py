@@ -38,6 +38,7 @@ SENT = pa.schema(
     [pa.field("source", pa.string()), pa.field("source_id", pa.string())]
     + [pa.field(name, pa.string()) for name in ATTRIBUTES]
     + [pa.field("created_at", _TIME), pa.field("updated_at", _TIME), pa.field("merged_into", pa.string())]
+    + [pa.field("is_deleted", pa.bool_())]
 )
 COMPARABLE = (
     "given_n", "given_key", "family_n", "email_n", "phone_n", "street_n", "city_n", "zip_n", "state_n", "country_n",
@@ -117,33 +118,6 @@ def normalise(sent: pa.Table) -> pa.Table:
     return people
 
 
-def read(snapshots: Mapping[str, int | None]) -> pa.Table:
-    """Records of the staging tables at these snapshots, normalised; a table without a snapshot has none.
-
-    Read by pyiceberg into this process: no JVM holds them twice.
-    """
-    from lakehouse import metadata
-
-    parts = [SENT.empty_table()]
-    for table, source in SOURCES.items():
-        snapshot = snapshots.get(table)
-        if snapshot is not None:
-            found = metadata.catalog().load_table(table).scan(snapshot_id=snapshot).to_arrow()
-            parts.append(from_staging(found, source))
-    return normalise(pa.concat_tables(parts))
-
-
 def keys_of(people: pa.Table) -> list[Key]:
     """The key of each row."""
     return list(zip(people.column("source").to_pylist(), people.column("source_id").to_pylist(), strict=True))
-
-
-def merge_links(people: pa.Table) -> list[tuple[int, int]]:
-    """Positions of pairs that the sender itself merged: a contact and the one it was merged into, both known."""
-    merged = people.column("merged_into").to_pylist()
-    if not any(merged):
-        return []
-    position = {key: number for number, key in enumerate(keys_of(people))}
-    sources = people.column("source").to_pylist()
-    links = ((n, position.get((sources[n], into))) for n, into in enumerate(merged) if into is not None)
-    return [(a, b) for a, b in links if b is not None and a != b]

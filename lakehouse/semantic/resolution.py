@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lakehouse.semantic import blocking, matching, model
+from lakehouse.semantic import blocking, carried, delta, matching, model
+from lakehouse.semantic.carried import Carried
 from lakehouse.semantic.clusters import MAX_CLUSTER, Clustering, cluster
 from lakehouse.semantic.identity import assign
-from lakehouse.semantic.records import Key, keys_of, merge_links
+from lakehouse.semantic.records import Key, keys_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
+KeyPair = tuple[Key, Key]
 MEMORY_LIMIT = "3GB"
 """Of DuckDB; what needs more goes through its files on disk."""
 
@@ -31,26 +33,47 @@ class Options:
     threshold: float = model.MATCH_PROBABILITY
     max_block: int = blocking.MAX_BLOCK
     max_cluster: int = MAX_CLUSTER
+    max_names: int = matching.MAX_NAMES
     between_sources: bool = False
 
 
-@dataclass
-class Resolution:
-    """Row by row of the people: entity and confidence (percent); the edges, with `held` for those inside an entity.
+@dataclass(frozen=True)
+class Overrides:
+    """What people have decided: pairs that are one person, and pairs that are not. `dropped` are decisions taken back.
 
-    `stats` are counts by (metric, detail); `seconds` the time of each part.
+    Where both are said of a pair, or follow, the records stay apart.
     """
 
+    must_link: Sequence[KeyPair] = ()
+    cannot_link: Sequence[KeyPair] = ()
+    dropped: Sequence[KeyPair] = ()
+
+
+@dataclass(frozen=True)
+class State:
+    """People, who they are, and the scored pairs (positions in `people`), as an earlier resolution left them."""
+
     people: pa.Table
-    entity: list[str]
-    confidence: np.ndarray
+    entity: np.ndarray
     edges: pa.Table
-    stats: dict[tuple[str, str], float]
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def by_key(self) -> dict[Key, str]:
         """Record → entity."""
-        return dict(zip(keys_of(self.people), self.entity, strict=True))
+        return dict(zip(keys_of(self.people), self.entity.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Resolution(State):
+    """Also row by row of the people: confidence (percent). The edges have `held` for those inside an entity.
+
+    `before` is the entity that each record had. `stats` are counts by (metric, detail); `seconds` the time of each
+    part.
+    """
+
+    confidence: np.ndarray
+    before: np.ndarray
+    stats: dict[tuple[str, str], float]
+    seconds: dict[str, float]
 
 
 def connect() -> DuckDBPyConnection:
@@ -62,16 +85,21 @@ def connect() -> DuckDBPyConnection:
 
 def resolve(
     people: pa.Table,
-    previous: Mapping[Key, str] | None = None,
+    previous: State | None = None,
     parameters: model.Parameters | None = None,
     options: Options | None = None,
+    overrides: Overrides | None = None,
+    *,
+    rescore: bool = False,
     fill_blocks: Callable[[DuckDBPyConnection], None] = blocking.index,
 ) -> Resolution:
-    """Who is who. `people` as `records.normalise` gives them, `previous` the entities that records had before.
+    """Who is who. `people` as `records.normalise` gives them, `previous` what an earlier call has given.
 
-    The same input gives the same result, in whatever order the rows of its tables came.
+    Only what the change from `previous` touches is scored and clustered again; all else is taken over, and is what a
+    resolution of everything would give. `rescore` scores everything again, as new parameters or options need it;
+    entities keep their ids. The same input gives the same result, in whatever order the rows of its tables came.
     """
-    chosen, before = options or Options(), previous or {}
+    chosen, said = options or Options(), overrides or Overrides()
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -80,46 +108,89 @@ def resolve(
         yield
         seconds[part] = perf_counter() - began
 
+    kept = previous if previous is not None and not rescore else None
     with connect() as con:
         with timed("block"):
             blocking.register(con, people)
             fill_blocks(con)
-            candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources)
+            if kept is not None:
+                blocking.measure(con, chosen.max_block)
+                delta.find_touched(con, kept.people, chosen.max_block, chosen.max_names)
+            touched = "touched" if kept is not None else None
+            candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources, touched)
         with timed("score"):
-            edges = matching.score(con, parameters, chosen.threshold)
+            edges = matching.score(con, parameters, chosen.threshold, chosen.max_names)
         generic = matching.generic_counts(con)
-    with timed("cluster"):
-        found = cluster(people, edges, merge_links(people), chosen.max_cluster, chosen.between_sources)
-        entity = assign(found.label, people, before)
-    held, confidence = _held(found, edges)
+        with timed("cluster"):
+            before, loosened = np.full(people.num_rows, None, dtype=object), np.ones(people.num_rows, dtype=bool)
+            if previous is not None:
+                now = carried.positions_now(con, previous.people)
+                before = carried.entities_before(now, previous.entity, people.num_rows)
+                if kept is not None:
+                    edges, loosened = _with_carried(carried.take_over(con, kept.edges, now, people.num_rows), edges)
+            together, apart, dropped = (
+                carried.positions(con, pairs) for pairs in (said.must_link, said.cannot_link, said.dropped)
+            )
+            for pair in together + apart + dropped:
+                loosened[list(pair)] = True
+            merged = carried.merge_links(con) + together
+    with timed("identify"):
+        found = cluster(
+            people, edges, merged, chosen.max_cluster, chosen.between_sources, apart,
+            only=loosened if kept is not None else None,
+        )  # fmt: skip
+        entity = _entities(people, found, before, loosened, set(previous.entity) if previous is not None else set())
+    held, confidence = _held(entity, edges)
     edges = edges.append_column("held", [held])
-    stats = _stats(people, candidates, edges, found, generic)
-    stats["records_moved", ""] = sum(
-        1 for key, now in zip(keys_of(people), entity, strict=True) if before.get(key, now) != now
-    )
-    return Resolution(people, entity, confidence, edges, stats, seconds)
+    stats = _stats(people, candidates, edges, entity, found, generic)
+    stats["records_touched", ""] = int(np.count_nonzero(loosened))
+    stats["records_moved", ""] = int(np.count_nonzero((before != entity) & (before != np.array(None))))
+    return Resolution(people, entity, edges, confidence, before, stats, seconds)
 
 
-def _held(found: Clustering, edges: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Which edges lie inside a cluster; each record's strongest of them in percent, 100 for a record alone."""
+def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    """All edges, strongest first; and which records may have lost one."""
+    import pyarrow as pa
+
+    both = pa.concat_tables([carried_over.edges.select(edges.column_names), edges])
+    order = [("weight", "descending"), ("l", "ascending"), ("r", "ascending")]
+    return both.sort_by(order), carried_over.loosened
+
+
+def _entities(
+    people: pa.Table, found: Clustering, before: np.ndarray, loosened: np.ndarray, taken: set[str]
+) -> np.ndarray:
+    """The entity of each record: as before in components that nothing has touched, else by the clusters of now."""
+    affected = np.flatnonzero(np.isin(found.component, np.unique(found.component[loosened])))
+    entity = before.copy()
+    label = np.unique(found.label[affected], return_inverse=True)[1]
+    entity[affected] = assign(label, people.take(affected), before[affected].tolist(), taken)
+    return entity
+
+
+def _held(entity: np.ndarray, edges: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """Which edges lie inside an entity; each record's strongest of them in percent, 100 for a record alone."""
     left, right = edges.column("l").to_numpy(), edges.column("r").to_numpy()
-    held = found.label[left] == found.label[right]
-    best = np.zeros(len(found.label))
+    held = entity[left] == entity[right]
+    best = np.zeros(len(entity))
     for side in (left, right):
         np.maximum.at(best, side[held], edges.column("probability").to_numpy()[held])
-    return held, np.round(np.where(best > 0, best * 100, 100.0), 2)
+    return held.astype(bool), np.round(np.where(best > 0, best * 100, 100.0), 2)
 
 
-def _stats(people: pa.Table, candidates: blocking.Candidates, edges: pa.Table, found: Clustering,
+def _stats(people: pa.Table, candidates: blocking.Candidates, edges: pa.Table, entity: np.ndarray, found: Clustering,
            generic: Mapping[str, int]) -> dict[tuple[str, str], float]:  # fmt: skip
-    per_cluster = np.unique(found.label, return_counts=True)[1]
-    sizes = Counter(per_cluster.tolist())
+    import pyarrow as pa
+
+    codes = pa.array(entity, pa.string()).dictionary_encode().indices.to_numpy()
+    per_entity = np.bincount(codes) if len(codes) else np.zeros(0, dtype=np.int64)
+    sizes = Counter(per_entity.tolist())
     stats: dict[tuple[str, str], float] = {
         ("records", ""): people.num_rows,
         ("candidate_pairs", ""): candidates.pairs,
         ("edges", ""): edges.num_rows,
         ("edges_held", ""): int(np.count_nonzero(edges.column("held"))),
-        ("entities", ""): len(per_cluster),
+        ("entities", ""): len(per_entity),
         ("largest_entity", ""): max(sizes, default=0),
         ("components_guarded", ""): found.guarded,
     }

@@ -7,15 +7,21 @@ is rare, so that no level is ever impossible.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.semantic import blocking, matching, model
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from splink import Linker
 
+log = logging.getLogger(__name__)
 SEED = 20261101
 SAMPLED_PAIRS = 2_000_000
 ROUNDS = 5
@@ -40,6 +46,28 @@ MIN_PAIRS = 50
 """A block rule that makes fewer pairs trains nothing."""
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Splink's remarks on what is not trained yet: they are for whoever writes a model by hand."""
+    logger = logging.getLogger("splink")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def maximise(linker: Linker, rule: Any, **options: Any) -> bool:
+    """One session of expectation maximisation; False where Splink gives it up, for too few kinds of pairs are there."""
+    try:
+        linker.training.estimate_parameters_using_expectation_maximisation(rule, **options)
+    except ValueError as error:
+        log.info("nothing is learnt from pairs with the same %s: %s", rule, error)
+        return False
+    return True
+
+
 def train(people: pa.Table, start: model.Parameters | None = None, between_sources: bool = False) -> model.Parameters:
     """Parameters of this table alone, without a truth; `start` (the default model) for a small table.
 
@@ -52,7 +80,7 @@ def train(people: pa.Table, start: model.Parameters | None = None, between_sourc
     stated = start or model.load()
     if people.num_rows < MIN_RECORDS:
         return stated
-    with connect() as con:
+    with quiet(), connect() as con:
         blocking.register(con, people)
         matching.prepare(con)
         api = DuckDBAPI(connection=con)
@@ -68,9 +96,7 @@ def train(people: pa.Table, start: model.Parameters | None = None, between_sourc
                 f" LIMIT {MIN_PAIRS})"
             ).fetchall()[0][0]
             if pairs >= MIN_PAIRS:
-                linker.training.estimate_parameters_using_expectation_maximisation(
-                    block_on(*columns), estimate_without_term_frequencies=True, max_pairs=SAMPLED_PAIRS
-                )
+                maximise(linker, block_on(*columns), estimate_without_term_frequencies=True, max_pairs=SAMPLED_PAIRS)
         trained = _mixed(stated, linker.misc.save_model_to_json())
         blocking.index(con)
         blocking.candidates(con, between_sources=between_sources)
@@ -121,3 +147,8 @@ def _without_matches(parameters: model.Parameters, prior: float) -> model.Parame
         for name, levels in parameters.fields.items()
     }
     return replace(parameters, fields=fields)
+
+
+def save(parameters: model.Parameters, file: Path) -> None:
+    """Write a model as `model.load` reads it."""
+    file.write_text(json.dumps(parameters.as_json(), indent=1) + "\n", encoding="utf-8")

@@ -58,6 +58,8 @@ def test_the_best_value_of_each_attribute(build: Any) -> None:
     )  # fmt: skip
     assert (row.email, row.phone) == ("anna@example.com", "030 1")
     assert (row.full_name, row.city, row.country) == ("Anna Meyer", "Munich", "DE")
+    munich = "hubspot:9007199254740993"
+    assert (row.email_from, row.phone_from, row.name_from, row.address_from) == ("stripe:cus_1", munich, munich, munich)
     assert (row.sources, row.source_count, row.record_count) == ("hubspot,shopify,stripe", 3, 3)
     assert row.hubspot_contact_ids == '["9007199254740993"]'
     assert row.match_confidence == Decimal("97.50")
@@ -77,6 +79,7 @@ def test_deleted_and_merged_records_give_ids_but_no_values(build: Any) -> None:
         ],
     )
     assert (row.full_name, row.email, row.city) == ("Anna Meyer", None, None)
+    assert (row.name_from, row.email_from, row.address_from) == ("hubspot:3", None, None)
     assert row.shopify_customer_ids == '["1"]'
     assert row.is_deleted is False
 

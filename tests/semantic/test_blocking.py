@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.semantic import blocking
@@ -73,13 +73,12 @@ def found(placed: Iterable[Placed], part: Callable[[int], str] = lambda _: "", *
     rows = sorted(set(placed))
     numbers = {rule.name: number for number, rule in enumerate(blocking.RULES)}
     with connect() as con:
-        con.execute("CREATE TABLE people (idx BIGINT, zip_n VARCHAR, birth_n VARCHAR, city_n VARCHAR, source VARCHAR)")
+        con.execute("CREATE TABLE people (idx BIGINT, part VARCHAR, source VARCHAR)")
         con.execute("CREATE TABLE blocks (pass INTEGER, key VARCHAR, idx BIGINT)")
         for record in sorted({record for _, _, record in rows}):
-            con.execute("INSERT INTO people VALUES (?, nullif(?, ''), NULL, NULL, ?)",
-                        [record, part(record), str(record % 2)])  # fmt: skip
-        for key, kind, record in rows:
-            con.execute("INSERT INTO blocks VALUES (?, ?, ?)", [numbers[kind], key, record])
+            con.execute("INSERT INTO people VALUES (?, ?, ?)", [record, part(record), str(record % 2)])
+        if rows:
+            con.executemany("INSERT INTO blocks VALUES (?, ?, ?)", [(numbers[kind], key, n) for key, kind, n in rows])
         result = blocking.candidates(con, **options)
         return result, sorted(con.execute("SELECT l, r FROM pairs").fetchall())
 
@@ -116,6 +115,7 @@ def test_between_sources_only_pairs_of_two_sources_are_made() -> None:
     assert pairs == [(0, 1), (0, 3), (1, 2), (2, 3)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([r.name for r in blocking.RULES]),
                           st.integers(0, 60))))  # fmt: skip
 def test_pairs_are_bounded(placed: list[Placed]) -> None:

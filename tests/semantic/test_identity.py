@@ -39,7 +39,7 @@ def ids(people: pa.Table, parts: Sequence[Sequence[int]], previous: Mapping[int,
     part = {number: n for n, members in enumerate(parts) for number in members}
     root = {}
     label = [root.setdefault(part.get(n, -n - 1), position) for position, n in enumerate(numbers)]
-    before = {key(people, number): entity for number, entity in previous.items()}
+    before = [previous.get(number) for number in numbers]
     return dict(zip(numbers, assign(np.array(label), people, before), strict=True))
 
 
