@@ -4,7 +4,7 @@ LAKEHOUSE := .lakehouse/env/bin/lakehouse
 RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset lab lint lock
+.PHONY: help doctor setup demo test test-fast up down status reset lab lint bench lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lab: setup  ## JupyterLab on the notebooks
 lint: setup  ## ruff, mypy, notebooks without outputs
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
 	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
+
+bench: setup  ## measure: a million records through entity resolution, beside plain Splink
+	@$(RUN)/python -m bench.entity_resolution
 
 lock:  ## resolve the requirements anew, with hashes
 	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

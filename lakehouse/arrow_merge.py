@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import Table as IcebergTable
 
-MOST_NAMED = 20_000
+MOST_NAMED = 100_000
 """Rows that a delete names; if more differ, the whole table is written anew."""
 
 

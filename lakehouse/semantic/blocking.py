@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse.semantic.normalize import GENERIC_LOCAL_PARTS, GMAIL_DOMAINS, PLACEHOLDER_DOMAINS
+from lakehouse.semantic.records import COMPARABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +74,8 @@ def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people") ->
     import numpy as np
     import pyarrow as pa
 
-    con.register("people_arrow", people.append_column("idx", pa.array(np.arange(people.num_rows))))
+    needed = people.select(["source", "source_id", "created_at", "merged_into", *COMPARABLE])
+    con.register("people_arrow", needed.append_column("idx", pa.array(np.arange(people.num_rows))))
     local, domain = "split_part(email_n, '@', 1)", "split_part(email_n, '@', 2)"
     con.execute(
         f"""
@@ -99,13 +101,17 @@ def generic_email(column: str) -> str:
     )
 
 
-def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks") -> None:
-    """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too."""
+def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks", wanted: str | None = None) -> None:
+    """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too.
+
+    `wanted` names a table of (pass, key): only blocks with those.
+    """
     con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
     for number, rule in enumerate(RULES):
+        chosen = f"k IN (SELECT key FROM {wanted} WHERE pass = {number})" if wanted else "k IS NOT NULL"
         con.execute(
             f"INSERT INTO {blocks} SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM {people})"
-            " WHERE k IS NOT NULL"
+            f" WHERE {chosen}"
         )
 
 

@@ -75,13 +75,13 @@ def positions(con: DuckDBPyConnection, pairs: Sequence[tuple[Key, Key]]) -> list
 def take_over(con: DuckDBPyConnection, edges: pa.Table, now: Numbers, records: int) -> Carried:
     """The edges of before whose records are both there and untouched. Needs the tables that `delta` has made."""
     touched = np.zeros(records, dtype=bool)
-    touched[np.asarray(con.execute("SELECT idx FROM touched").fetchnumpy()["idx"], dtype=np.int64)] = True
+    touched[np.asarray(con.execute("SELECT DISTINCT idx FROM touched").fetchnumpy()["idx"], dtype=np.int64)] = True
     gone_or_touched = now < 0
     gone_or_touched[~gone_or_touched] = touched[now[~gone_or_touched]]
     left, right = edges.column("l").to_numpy(), edges.column("r").to_numpy()
     kept = ~(gone_or_touched[left] | gone_or_touched[right])
     loosened = touched.copy()
-    merged = np.array(merge_links(con, "people_before"), dtype=np.int64).reshape(-1, 2)
+    merged = np.array(merge_links(con, "before"), dtype=np.int64).reshape(-1, 2)
     lost = np.concatenate([left[~kept], right[~kept], merged[gone_or_touched[merged].any(axis=1)].ravel()])
     loosened[now[lost[now[lost] >= 0]]] = True
     carried = edges.filter(pa.array(kept))

@@ -21,31 +21,53 @@ EVIDENCE = ("email", "phone")
 """Fields whose values can be generic."""
 
 
-def find_touched(con: DuckDBPyConnection, before: pa.Table, max_block: int, max_names: int) -> int:
-    """Make the tables `changed(idx, idx_before)` and `touched(idx)`; returns how many records are touched.
+def find_touched(con: DuckDBPyConnection, before: pa.Table, max_block: int, max_names: int) -> None:
+    """Make the tables `changed(idx, idx_before)`, `touched(idx)`, and `blocks`: all blocks that touched ones are in.
 
-    `people` and `blocks` hold the records as they are, `before` is the table as it was; both are normalised.
+    `people` holds the records as they are, `before` is the table as it was; both are normalised. Of `before` only the
+    records that have changed are looked at twice: what it costs follows from the change.
     """
-    blocking.register(con, before, "people_before")
+    _find_changed(con, before)
+    blocking.index(con, "changed_before", "blocks_before")
+    con.execute("CREATE OR REPLACE TABLE touched AS SELECT idx FROM changed WHERE idx IS NOT NULL")
+    _fetch_blocks(con, "SELECT pass, key FROM blocks_before")
+    blocking.measure(con, max_block)
+    _touch_blocks(con, max_block)
+    for field in EVIDENCE:
+        _touch_generic(con, f"{field}_n", max_names)
+    con.execute("CREATE OR REPLACE TABLE touched AS SELECT DISTINCT idx FROM touched")
+    _fetch_blocks(con)
+
+
+def _find_changed(con: DuckDBPyConnection, before: pa.Table) -> None:
+    """Pairs of positions, now and before, of records that differ, have come (no `idx_before`) or gone (no `idx`)."""
+    import numpy as np
+    import pyarrow as pa
+
+    con.register("before", before.append_column("idx", pa.array(np.arange(before.num_rows))))
     same = " AND ".join(f"n.{name} IS NOT DISTINCT FROM o.{name}" for name in _COMPARED)
     con.execute(
         f"""
         CREATE OR REPLACE TABLE changed AS
         SELECT n.idx, o.idx AS idx_before
-        FROM people n FULL JOIN people_before o ON n.source = o.source AND n.source_id = o.source_id
+        FROM people n FULL JOIN before o ON n.source = o.source AND n.source_id = o.source_id
         WHERE n.idx IS NULL OR o.idx IS NULL OR NOT ({same})
         """
     )
-    con.execute(
-        "CREATE OR REPLACE TABLE changed_before AS FROM people_before WHERE idx IN (SELECT idx_before FROM changed)"
-    )
-    blocking.index(con, "changed_before", "blocks_before")
-    con.execute("CREATE OR REPLACE TABLE touched AS SELECT idx FROM changed WHERE idx IS NOT NULL")
-    _touch_blocks(con, max_block)
-    for field in EVIDENCE:
-        _touch_generic(con, f"{field}_n", max_names)
-    con.execute("CREATE OR REPLACE TABLE touched AS SELECT DISTINCT idx FROM touched")
-    return int(con.execute("SELECT count(*) FROM touched").fetchall()[0][0])
+    changed = con.execute("SELECT idx_before FROM changed WHERE idx_before IS NOT NULL ORDER BY 1").fetchnumpy()
+    rows = np.asarray(changed["idx_before"], dtype=np.int64)
+    blocking.register(con, before.take(rows), "changed_before")
+    # positions in the whole table, not in the part
+    con.register("rows", pa.table({"taken": pa.array(np.arange(len(rows))), "whole": pa.array(rows)}))
+    con.execute("UPDATE changed_before SET idx = whole FROM rows WHERE idx = taken")
+
+
+def _fetch_blocks(con: DuckDBPyConnection, more: str = "SELECT 0 AS pass, '' AS key WHERE false") -> None:
+    """`blocks`: those that hold a touched record, and `more`."""
+    con.execute("CREATE OR REPLACE TABLE touched_people AS FROM people WHERE idx IN (FROM touched)")
+    blocking.index(con, "touched_people", "blocks_touched")
+    con.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT pass, key FROM blocks_touched UNION {more}")
+    blocking.index(con, wanted="wanted")
 
 
 def _touch_blocks(con: DuckDBPyConnection, max_block: int) -> None:
@@ -98,10 +120,16 @@ def _touch_generic(con: DuckDBPyConnection, column: str, max_names: int) -> None
         UNION SELECT {column} FROM people SEMI JOIN changed USING (idx) WHERE {column} IS NOT NULL
         """
     )
-    now, was = (
-        matching.shared_by_many(f"{table} SEMI JOIN moved ON {column} = value", column, max_names)
-        for table in ("people", "people_before")
+    kept = "SELECT given_key, family_n, email_n, phone_n FROM"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE beside AS {kept} people SEMI JOIN moved ON {column} = value;
+        CREATE OR REPLACE TEMP TABLE beside_before AS
+        {kept} people ANTI JOIN changed USING (idx) SEMI JOIN moved ON {column} = value
+        UNION ALL {kept} changed_before SEMI JOIN moved ON {column} = value;
+        """
     )
+    now, was = (matching.shared_by_many(table, column, max_names) for table in ("beside", "beside_before"))
     con.execute(
         f"""
         INSERT INTO touched

@@ -98,11 +98,21 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
         rescore=rescore,
         fill_blocks=lambda con: blocking.load(con, blocks),
     )
-    result = _write(resolution, previous, parameters, sources, batch_id(TABLE.name, known, sources), run_id)
+    result = write(resolution, previous, rescore, parameters, sources, batch_id(TABLE.name, known, sources), run_id)
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _write(resolution: Resolution, previous: State | None, parameters: model.Parameters,
+def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
+    """Ids of records whose rows, or whose edges', can differ from those that are stored: the rest was taken over."""
+    import pyarrow as pa
+
+    now = resolution.people.column("source_id")
+    gone = set(previous.people.column("source_id").to_numpy()).difference(now.to_numpy())
+    mine = now.filter(pa.array(resolution.affected)).to_numpy()
+    return pa.array(sorted(gone.union(mine)), pa.string())
+
+
+def write(resolution: Resolution, previous: State | None, rescored: bool, parameters: model.Parameters,
            sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
     """All tables, in an order in which a crash in between loses nothing.
 
@@ -113,9 +123,10 @@ def _write(resolution: Resolution, previous: State | None, parameters: model.Par
     append_arrow(ENTITY_EVENTS, events, batch, run_id)
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
     merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
-    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", **common)
+    only = None if rescored or previous is None else _ids_affected(resolution, previous)
+    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", only=only, **common)
     edges = state.edge_rows(resolution.people, resolution.edges, parameters.version)
-    merge_arrow(ENTITY_EDGES, edges, by="left_id", **common)
+    merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, **common)
     if result.changed:
         _write_stats(resolution.stats, run_id)
     metadata.advance(TABLE.name, sources, batch)

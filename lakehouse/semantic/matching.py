@@ -18,6 +18,7 @@ MAX_NAMES = 3
 COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
 PARTS = tuple(f"mw_{name}" for name in model.LEVELS)
 """Columns of an edge that say what each field adds: match weights, log2."""
+_PAIRED = "idx IN (SELECT l FROM pairs UNION SELECT r FROM pairs)"
 EDGES = pa.schema(
     [pa.field("l", pa.int64()), pa.field("r", pa.int64())]
     + [pa.field(name, pa.float64()) for name in ("weight", "probability", *PARTS)]
@@ -35,13 +36,18 @@ def shared_by_many(people: str, column: str, max_names: int) -> str:
     )
 
 
-def find_generic(con: DuckDBPyConnection, max_names: int = MAX_NAMES) -> None:
+def find_generic(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bool = False) -> None:
     """Values that are no evidence, as DuckDB's tables `generic_email` and `generic_phone`.
 
-    Desks' mailboxes are known by their form, others by counting the names that use them.
+    Desks' mailboxes are known by their form, others by counting the names that use them. `paired`: only of the values
+    of records that are in a pair.
     """
     by_form = "SELECT DISTINCT email_n FROM people WHERE email_is_generic AND email_n IS NOT NULL"
-    by_names = {column: shared_by_many("people", column, max_names) for column in ("email_n", "phone_n")}
+    by_names = {}
+    for column in ("email_n", "phone_n"):
+        asked = f"(SELECT {column} FROM people WHERE {_PAIRED})"
+        table = f"people SEMI JOIN {asked} asked USING ({column})" if paired else "people"
+        by_names[column] = shared_by_many(table, column, max_names)
     con.execute(f"CREATE OR REPLACE TABLE generic_email AS {by_names['email_n']} UNION {by_form}")
     con.execute(f"CREATE OR REPLACE TABLE generic_phone AS {by_names['phone_n']}")
 
@@ -56,8 +62,8 @@ def prepare(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bool = 
 
     `paired`: only of records that are in a pair.
     """
-    find_generic(con, max_names)
-    wanted = "WHERE idx IN (SELECT l FROM pairs UNION SELECT r FROM pairs)" if paired else ""
+    find_generic(con, max_names, paired)
+    wanted = f"WHERE {_PAIRED}" if paired else ""
     con.execute(
         f"""
         CREATE OR REPLACE TABLE compared AS
@@ -92,6 +98,7 @@ def score(
     fields = fields_with_values(con)
     if con.execute("SELECT count(*) FROM pairs").fetchall()[0][0] == 0:  # also where no record says anything
         return EDGES.empty_table()
+    _drop_impossible(con)
     scored = _predict(con, parameters, fields, threshold)
     parts = ", ".join(f"mw_{name}" if name in fields else f"0.0 AS mw_{name}" for name in model.LEVELS)
     edges = con.sql(
@@ -106,11 +113,27 @@ def score(
     return edges.cast(EDGES)
 
 
-def _predict(con: DuckDBPyConnection, parameters: model.Parameters | None, fields: list[str], threshold: float) -> Any:
+def _drop_impossible(con: DuckDBPyConnection) -> None:
+    """The table `likely`: pairs without those that are no edge whatever they score. Most pairs are of a household or of
+    colleagues; to look at the given names costs a tenth of scoring all fields."""
+    sides = ", ".join(f"a.{column} AS {column}_l, b.{column} AS {column}_r" for column in COMPARED)
+    possible = " OR ".join(f"({sql})" for sql in (model.NULL["name"], *model.POSSIBLE_NAMES, *model.CERTAIN))
+    con.execute(
+        f"""
+        CREATE OR REPLACE TABLE likely AS
+        SELECT l, r FROM (
+            SELECT l, r, {sides} FROM pairs JOIN compared a ON l = a.idx JOIN compared b ON r = b.idx
+        ) WHERE {possible}
+        """
+    )
+
+
+def _predict(con: DuckDBPyConnection, parameters: model.Parameters | None, fields: list[str], threshold: float,
+             pairs: str = "likely") -> Any:  # fmt: skip
     """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`)."""
     from splink import DuckDBAPI, Linker
 
-    blocked = con.sql("SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM pairs").to_arrow_table()
+    blocked = con.sql(f"SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM {pairs}").to_arrow_table()
     api = DuckDBAPI(connection=con)
     linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
     linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
@@ -134,7 +157,7 @@ def compare(con: DuckDBPyConnection, parameters: model.Parameters | None = None)
     fields = fields_with_values(con)
     if not fields:
         return {"levels": {}, "weights": {}, "probability": 0.0, "held_back": False}
-    scored = _predict(con, parameters, fields, 0.0)
+    scored = _predict(con, parameters, fields, 0.0, "pairs")
     sql = f"SELECT *, NOT ({_possible(fields)} OR {_certain(fields)}) AS held_back FROM {scored.physical_name}"
     row = con.sql(sql).to_arrow_table().to_pylist()[0]
     return {

@@ -122,6 +122,10 @@ NULL = {
 FILLED = {"name": "coalesce(given_n, family_n)", "email": "email_e", "phone": "phone_e",
           "address": "coalesce(zip_n, city_n)", "birth": "birth_n", "identifier": "id_n"}  # fmt: skip
 """SQL: null where a record says nothing of a field."""
+POSSIBLE_NAMES = tuple(sql for sql, _ in NAME_LEVELS[:-1])
+"""SQL: given names that can be one person's; the same as a level of `name` above `HOUSEHOLD_NAME`."""
+CERTAIN = (BIRTH_LEVELS[0][0], ID_LEVELS[0][0], ID_LEVELS[1][0])
+"""SQL: what `SAME_PERSON` says by levels."""
 SAME_PERSON = {"birth": "gamma_birth = 3", "identifier": "gamma_identifier >= 1"}
 """What outweighs incompatible given names: the same date of birth, the same office's number or one
 a typo away."""

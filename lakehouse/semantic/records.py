@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from lakehouse.semantic import normalize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 SHOPIFY, STRIPE, HUBSPOT = "shopify", "stripe", "hubspot"
 SOURCES: dict[str, str] = {
@@ -77,47 +77,58 @@ def from_staging(table: pa.Table, source: str) -> pa.Table:
     return as_sent({**columns, "source": pa.array([source] * table.num_rows, pa.string())}, table.num_rows)
 
 
-def _each(function: Callable[..., Any], *columns: Sequence[Any]) -> list[Any]:
-    """The function of each row, computed once for equal rows: names and places repeat."""
-    known: dict[Any, Any] = {}
-    result = []
-    for values in zip(*columns, strict=True):
-        if values not in known:
-            known[values] = function(*values)
-        result.append(known[values])
-    return result
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    # several times as fast as to_pylist
+    values: list[str | None] = column.to_numpy().tolist()
+    return values
+
+
+def _each(function: Callable[[str | None], str | None], column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The function of each value, computed once for equal ones: names and places repeat."""
+    encoded = column.combine_chunks().dictionary_encode()
+    made = pa.array([function(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    return pa.chunked_array([made.take(encoded.indices)])
+
+
+def _all(function: Callable[..., Any], *columns: pa.ChunkedArray) -> list[Any]:
+    """The function of each row."""
+    return [function(*values) for values in zip(*map(_texts, columns), strict=True)]
 
 
 def _street(house: str | None, street: str | None) -> str | None:
-    return normalize.street(" ".join(filter(None, (house, street))))
+    return normalize.street(street if house is None else " ".join(filter(None, (house, street))))
 
 
 def normalise(sent: pa.Table) -> pa.Table:
     """The table sorted by (source, source_id), so that nothing after depends on files' order, with `COMPARABLE`."""
     people = sent.sort_by([("source", "ascending"), ("source_id", "ascending")])
-    text = {name: people.column(name).to_pylist() for name in ATTRIBUTES}
-    regions = _each(normalize.country, text["country"])
-    names = _each(normalize.names, text["first_name"], text["last_name"], text["full_name"])
-    given = [pair[0] for pair in names]
-    comparable: dict[str, list[str | None]] = {
+    as_sent_ = people.column
+    regions = _each(normalize.country, as_sent_("country"))
+    names = _all(normalize.names, *map(as_sent_, ("first_name", "last_name", "full_name")))
+    given, family = (pa.chunked_array([pa.array([pair[n] for pair in names], pa.string())]) for n in (0, 1))
+    comparable = {
         "given_n": given,
         "given_key": _each(normalize.given_key, given),
-        "family_n": [pair[1] for pair in names],
-        "email_n": _each(normalize.email, text["email"]),
-        "phone_n": _each(normalize.phone, text["phone"], regions),
-        "street_n": _each(_street, text["house_number"], text["street"]),
-        "city_n": _each(normalize.plain, text["city"]),
-        "zip_n": _each(normalize.postcode, text["zip"], regions),
-        "state_n": _each(normalize.plain, text["state"]),
+        "family_n": family,
+        "email_n": _each(normalize.email, as_sent_("email")),
+        "phone_n": _all(normalize.phone, as_sent_("phone"), regions),
+        "street_n": _all(_street, as_sent_("house_number"), as_sent_("street")),
+        "city_n": _each(normalize.plain, as_sent_("city")),
+        "zip_n": _all(normalize.postcode, as_sent_("zip"), regions),
+        "state_n": _each(normalize.plain, as_sent_("state")),
         "country_n": regions,
-        "birth_n": _each(normalize.birth_date, text["birth_date"]),
-        "id_n": _each(normalize.identifier, text["national_id"]),
+        "birth_n": _each(normalize.birth_date, as_sent_("birth_date")),
+        "id_n": _each(normalize.identifier, as_sent_("national_id")),
     }
     for name in COMPARABLE:
-        people = people.append_column(name, pa.array(comparable[name], pa.string()))
+        values = comparable[name]
+        people = people.append_column(
+            name, values if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
+        )
     return people
 
 
 def keys_of(people: pa.Table) -> list[Key]:
     """The key of each row."""
-    return list(zip(people.column("source").to_pylist(), people.column("source_id").to_pylist(), strict=True))
+    source, source_id = (people.column(name).to_numpy().tolist() for name in ("source", "source_id"))
+    return list(zip(source, source_id, strict=True))

@@ -66,12 +66,14 @@ class State:
 class Resolution(State):
     """Also row by row of the people: confidence (percent). The edges have `held` for those inside an entity.
 
-    `before` is the entity that each record had. `stats` are counts by (metric, detail); `seconds` the time of each
+    `before` is the entity that each record had, `affected` whether entity, confidence or edges can be others now.
+    `stats` are counts by (metric, detail); `seconds` the time of each
     part.
     """
 
     confidence: np.ndarray
     before: np.ndarray
+    affected: np.ndarray
     stats: dict[tuple[str, str], float]
     seconds: dict[str, float]
 
@@ -97,7 +99,8 @@ def resolve(
 
     Only what the change from `previous` touches is scored and clustered again; all else is taken over, and is what a
     resolution of everything would give. `rescore` scores everything again, as new parameters or options need it;
-    entities keep their ids. The same input gives the same result, in whatever order the rows of its tables came.
+    entities keep their ids. `fill_blocks` makes DuckDB's table `blocks` of all records. The same input gives the same
+    result, in whatever order the rows of its tables came.
     """
     chosen, said = options or Options(), overrides or Overrides()
     seconds: dict[str, float] = {}
@@ -112,9 +115,9 @@ def resolve(
     with connect() as con:
         with timed("block"):
             blocking.register(con, people)
-            fill_blocks(con)
-            if kept is not None:
-                blocking.measure(con, chosen.max_block)
+            if kept is None:
+                fill_blocks(con)
+            else:
                 delta.find_touched(con, kept.people, chosen.max_block, chosen.max_names)
             touched = "touched" if kept is not None else None
             candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources, touched)
@@ -139,13 +142,15 @@ def resolve(
             people, edges, merged, chosen.max_cluster, chosen.between_sources, apart,
             only=loosened if kept is not None else None,
         )  # fmt: skip
-        entity = _entities(people, found, before, loosened, set(previous.entity) if previous is not None else set())
+        affected = np.isin(found.component, np.unique(found.component[loosened]))
+        taken = set(previous.entity) if previous is not None else set()
+        entity = _entities(people, found, before, np.flatnonzero(affected), taken)
     held, confidence = _held(entity, edges)
     edges = edges.append_column("held", [held])
     stats = _stats(people, candidates, edges, entity, found, generic)
     stats["records_touched", ""] = int(np.count_nonzero(loosened))
     stats["records_moved", ""] = int(np.count_nonzero((before != entity) & (before != np.array(None))))
-    return Resolution(people, entity, edges, confidence, before, stats, seconds)
+    return Resolution(people, entity, edges, confidence, before, affected, stats, seconds)
 
 
 def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.ndarray]:
@@ -158,10 +163,9 @@ def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.
 
 
 def _entities(
-    people: pa.Table, found: Clustering, before: np.ndarray, loosened: np.ndarray, taken: set[str]
+    people: pa.Table, found: Clustering, before: np.ndarray, affected: np.ndarray, taken: set[str]
 ) -> np.ndarray:
-    """The entity of each record: as before in components that nothing has touched, else by the clusters of now."""
-    affected = np.flatnonzero(np.isin(found.component, np.unique(found.component[loosened])))
+    """The entity of each record: by the clusters of now where something was touched, as before elsewhere."""
     entity = before.copy()
     label = np.unique(found.label[affected], return_inverse=True)[1]
     entity[affected] = assign(label, people.take(affected), before[affected].tolist(), taken)

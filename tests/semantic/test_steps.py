@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,15 @@ def test_a_decision_parts_a_person_and_taking_it_back_joins_them_again(settled: 
     a, b = (edge["left_source"], edge["left_id"]), (edge["right_source"], edge["right_id"])
     try:
         overrides.decide(a, b, overrides.CANNOT_LINK, "a test says so")
-        result = run(settled, "test-apart")
+        run_id = f"test-apart-{uuid.uuid4()}"
+        result = run(settled, run_id)
         now = entities()
         assert now[a] != now[b]
         assert {key for key in before if before[key] != now[key]} <= {a, b}
         assert result.updated in (1, 2)  # of one the entity, and of both the confidence unless it rounds to 100
-        told = [row for row in rows(ENTITY_EVENTS) if row["run_id"] == "test-apart"]
+        told = [row for row in rows(ENTITY_EVENTS) if row["run_id"] == run_id]
         assert [(row["event"], row["another_id"], row["records"]) for row in told] == [("split", before[a], 1)]
-        stats = [row for row in rows(ENTITY_RESOLUTION_STATS) if row["run_id"] == "test-apart"]
+        stats = [row for row in rows(ENTITY_RESOLUTION_STATS) if row["run_id"] == run_id]
         assert {row["value"] for row in stats if row["metric"] == "records_touched"} == {2.0}
     finally:
         overrides.decide(a, b, overrides.DROPPED)
