@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -111,6 +111,11 @@ class Settings(BaseSettings):
 
     # -- streaming ----------------------------------------------------------------------------------------
     checkpoint_interval_seconds: float = Field(5.0, gt=0)
+
+    # -- entity resolution ----------------------------------------------------------------------------------
+    er_backend: Literal["duckdb", "spark"] = Field("duckdb", description="where pairs are scored")
+    er_spark_master: str = Field("local[2]", description="Spark that scores pairs, when it does")
+    er_spark_memory: str = "2g"
 
     # -- orchestration --------------------------------------------------------------------------------------
     pipeline_schedule: str = Field("@hourly", description="when Airflow runs the pipeline: cron, or none")

@@ -49,8 +49,8 @@ RULES: tuple[Rule, ...] = (
     Rule("name_city", _joined("given_key", "family_n", "city_n")),
     # whichever of the two was taken for the given name
     Rule("name_full", _joined("least(given_key, family_n)", "greatest(given_key, family_n)")),
-    # at a company's own domain colleagues are few: three letters of the family name find a person again
-    Rule("name_prefix_domain", _joined("left(family_n, 3)", "own_domain")),
+    # at a company's own domain colleagues are few: an initial and three letters find a person again
+    Rule("name_prefix_domain", _joined("left(given_key, 1)", "left(family_n, 3)", "own_domain")),
     Rule("phone_area_name", _joined("left(phone_n, length(phone_n) - 4)", "left(given_key, 1)", "family_n")),
     Rule("street_given", _joined("given_key", "street_n")),
     Rule("street_postcode", _joined("left(street_n, 8)", "zip_n")),

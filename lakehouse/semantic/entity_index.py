@@ -26,6 +26,7 @@ from lakehouse.semantic.tables import (
     ENTITY_RESOLUTION_STATS,
     NORMALIZED_RECORDS,
 )
+from lakehouse.settings import get_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,7 +82,7 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
     Deleted and merged records stay, so that their orders remain the person's.
     """
     began = time.monotonic()
-    parameters, options = model.load(), Options()
+    parameters, options = model.load(), Options(backend=get_settings().er_backend)
     sources = incremental.snapshots([NORMALIZED_RECORDS.name, BLOCKING_INDEX.name, ENTITY_OVERRIDES.name])
     sources[state.MODEL] = state.fingerprint(parameters, options)
     if incremental.unchanged(spark, sources, TABLE.name):

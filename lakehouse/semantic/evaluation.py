@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -113,3 +114,35 @@ def read_prediction() -> dict[Key, str]:
 def evaluate_generated(world_dir: Path) -> Evaluation:
     """The entities of the running lakehouse against the truth of the world that was sent to it."""
     return evaluate(read_prediction(), read_truth(world_dir / "truth" / "identities.jsonl"))
+
+
+def record_generated(world_dir: Path, run_id: str) -> Evaluation | None:
+    """Evaluate as `evaluate_generated` does and keep the figures in semantic.entity_resolution_stats.
+
+    None, and nothing is kept, where there is no truth: the data are not generated.
+    """
+    import pyarrow as pa
+
+    from lakehouse.arrow_merge import upsert_arrow
+    from lakehouse.semantic.tables import ENTITY_RESOLUTION_STATS
+    from lakehouse.tables import iceberg_schema
+
+    try:
+        found = evaluate_generated(world_dir)
+    except NothingToEvaluate:
+        return None
+    values: dict[tuple[str, str], float] = {
+        (f"{kind}_{part}", "against the truth"): getattr(score, part)
+        for kind, score in (("pairwise", found.pairwise), ("b_cubed", found.b_cubed))
+        for part in ("precision", "recall", "f1")
+    }
+    counts = ("records", "predicted_clusters", "true_clusters", "exact_clusters", "largest_predicted", "largest_true")
+    values |= {(name, "against the truth"): float(getattr(found, name)) for name in counts}
+    now = datetime.now(UTC)
+    rows = [
+        {"run_id": run_id, "metric": metric, "value": value, "detail": detail, "created_at": now}
+        for (metric, detail), value in values.items()
+    ]
+    schema = iceberg_schema(ENTITY_RESOLUTION_STATS).as_arrow()
+    upsert_arrow(ENTITY_RESOLUTION_STATS, pa.Table.from_pylist(rows, schema=schema))
+    return found

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 MAX_NAMES = 3
 """A mailbox or number used under more different names than this is a desk's: it stops being evidence."""
 
+DUCKDB, SPARK = "duckdb", "spark"
+"""Where pairs are scored; both give the same edges."""
 COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
 PARTS = tuple(f"mw_{name}" for name in model.LEVELS)
 """Columns of an edge that say what each field adds: match weights, log2."""
@@ -87,6 +89,7 @@ def score(
     parameters: model.Parameters | None = None,
     threshold: float = model.MATCH_PROBABILITY,
     max_names: int = MAX_NAMES,
+    backend: str = DUCKDB,
 ) -> pa.Table:
     """Edges: the pairs of `pairs` that score at least `threshold`, strongest first, equal ones by their positions.
 
@@ -99,17 +102,27 @@ def score(
     if con.execute("SELECT count(*) FROM pairs").fetchall()[0][0] == 0:  # also where no record says anything
         return EDGES.empty_table()
     _drop_impossible(con)
-    scored = _predict(con, parameters, fields, threshold)
+    scored, source = None, "scored"
+    if backend == SPARK:
+        from lakehouse.semantic import spark_scoring
+
+        compared, likely = (con.sql(f"FROM {table}").to_arrow_table() for table in ("compared", "likely"))
+        found = spark_scoring.predict(compared, likely, parameters or model.load(), fields, threshold)
+        con.register(source, found)
+    else:
+        scored = _predict(con, parameters, fields, threshold)
+        source = scored.physical_name
     parts = ", ".join(f"mw_{name}" if name in fields else f"0.0 AS mw_{name}" for name in model.LEVELS)
     edges = con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
                match_probability AS probability, {parts}, ({_certain(fields)}) AS certain
-        FROM {scored.physical_name} WHERE {_possible(fields)} OR {_certain(fields)}
+        FROM {source} WHERE {_possible(fields)} OR {_certain(fields)}
         ORDER BY weight DESC, l, r
         """
     ).to_arrow_table()
-    scored.drop_table_from_database_and_remove_from_cache()
+    if scored is not None:
+        scored.drop_table_from_database_and_remove_from_cache()
     return edges.cast(EDGES)
 
 

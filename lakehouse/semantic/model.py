@@ -169,6 +169,11 @@ def load(name: str = DEFAULT) -> Parameters:
     for field in LEVELS:
         if list(found["fields"].get(field, {})) != labels(field):
             raise UnknownModel(f"{file.name} does not name the levels of {field}: {', '.join(labels(field))}")
+    return parse(found)
+
+
+def parse(found: Mapping[str, Any]) -> Parameters:
+    """Parameters from what `as_json` gives."""
     fields = {name_: {label: (m, u) for label, (m, u) in levels.items()} for name_, levels in found["fields"].items()}
     return Parameters(found["version"], found["prior"], fields, found["source"])
 

@@ -35,6 +35,7 @@ class Options:
     max_cluster: int = MAX_CLUSTER
     max_names: int = matching.MAX_NAMES
     between_sources: bool = False
+    backend: str = matching.DUCKDB
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def resolve(
             touched = "touched" if kept is not None else None
             candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources, touched)
         with timed("score"):
-            edges = matching.score(con, parameters, chosen.threshold, chosen.max_names)
+            edges = matching.score(con, parameters, chosen.threshold, chosen.max_names, chosen.backend)
         generic = matching.generic_counts(con)
         with timed("cluster"):
             before, loosened = np.full(people.num_rows, None, dtype=object), np.ones(people.num_rows, dtype=bool)

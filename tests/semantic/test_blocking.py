@@ -38,7 +38,7 @@ def test_a_record_has_a_key_of_each_rule_that_applies(person: Person, table: Tab
         "name_postcode": "mill|94105",
         "name_city": "robert|miller|san francisco",
         "name_full": "miller|robert",
-        "name_prefix_domain": "mil|firm.example",
+        "name_prefix_domain": "r|mil|firm.example",
         "phone_area_name": "+1415555|r|miller",
         "street_given": "robert|1 main st",
         "street_postcode": "1 main s|94105",
