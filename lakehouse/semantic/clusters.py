@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from lakehouse.semantic.normalize import given_key
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -91,8 +93,8 @@ Group = frozenset[Name]
 
 
 def _agree(a: Group, b: Group) -> bool:
-    """Every given name of one group with every one of the other."""
-    return all(compatible_given(x.key, y.key) for x in a for y in b)
+    """Every given name of one group with every one of the other: their long forms, or as they are written."""
+    return all(compatible_given(x.key, y.key) or compatible_given(x.given, y.given) for x in a for y in b)
 
 
 def _swapped(x: Name, y: Name) -> bool:
@@ -103,7 +105,8 @@ def _swapped(x: Name, y: Name) -> bool:
 
 
 def _turned(group: Group) -> Group:
-    return frozenset(Name(n.family, n.family, n.given) for n in group if n.family is not None)
+    turned = ((given_key(n.family), n.family, n.given) for n in group)
+    return frozenset(Name(key, given, family) for key, given, family in turned if key is not None and given is not None)
 
 
 def _one_group(a: Group, b: Group) -> Group | None:
@@ -111,10 +114,12 @@ def _one_group(a: Group, b: Group) -> Group | None:
     if _agree(a, b):
         return a | b
     if any(_swapped(x, y) for x in a for y in b):
-        # the smaller one is the one that was written wrong
+        # the smaller one is more likely the one that was written wrong
         small, large = sorted((a, b), key=len)
-        if _agree(_turned(small), large):
-            return _turned(small) | large
+        for wrong, right in ((small, large), (large, small)):
+            turned = _turned(wrong)
+            if _agree(turned, right):
+                return turned | right
     return None
 
 

@@ -112,6 +112,16 @@ def test_a_name_written_the_wrong_way_round_is_turned() -> None:
     assert build(names, [Edge(0, 1, 12), Edge(0, 2, 11)]) == {0: 0, 1: 0, 2: 0}
 
 
+def test_a_family_name_of_two_words_the_wrong_way_round() -> None:
+    names = {0: Name("sara", "sara", "al khalifa"), 1: Name("al", "al khalifa", "sara")}
+    assert build(names, [Edge(0, 1, 30)]) == {0: 0, 1: 0}
+
+
+def test_a_typo_of_a_short_form_agrees_with_the_short_form() -> None:
+    names = {0: Name("juees", "juees", "pinto"), 1: Name("julian", "jules", "pinto")}
+    assert build(names, [Edge(0, 1, 30)]) == {0: 0, 1: 0}
+
+
 @pytest.mark.parametrize("records", [0, 1, 50])
 def test_without_edges_everybody_is_alone(person: Person, table: Table, records: int) -> None:
     people = table([person("shopify", n, "Anna", "Meyer") for n in range(records)])
