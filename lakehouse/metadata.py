@@ -113,14 +113,24 @@ def catalog() -> Catalog:
 
 
 def load(table: Table) -> IcebergTable:
-    """The Iceberg table of a contract at its newest snapshot; created if it is not there."""
+    """The Iceberg table of a contract at its newest snapshot; created if it is not there.
+
+    Columns that the contract has got since the table was made are added, null in the rows that are there.
+    """
     from pyiceberg.exceptions import NoSuchTableError
 
     try:
-        return catalog().load_table(table.name)
+        current = catalog().load_table(table.name)
     except NoSuchTableError:
         create_all(catalog(), [table])
         return catalog().load_table(table.name)
+    there = set(current.schema().column_names)
+    new = [field for field in iceberg_schema(table).fields if field.name not in there]
+    if new:
+        with current.update_schema() as update:
+            for field in new:
+                update.add_column(field.name, field.field_type, field.doc)
+    return current
 
 
 def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:

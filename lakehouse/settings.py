@@ -23,7 +23,18 @@ HOME = PROJECT_ROOT / ".lakehouse"
 ENV_PREFIX = "LAKEHOUSE_"
 
 
-class Settings(BaseSettings):
+class ScoringSettings(BaseSettings):
+    """What entity resolution needs to know; it has no secret, so tables of people can be resolved without a stack."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="where native services listen; never beyond loopback")
+    er_backend: Literal["duckdb", "spark"] = Field("duckdb", description="where pairs are scored")
+    er_spark_master: str = Field("local[2]", description="Spark that scores pairs, when it does")
+    er_spark_memory: str = Field("2g", description="of the process that scores pairs on Spark")
+
+
+class Settings(ScoringSettings):
     """Everything a process of this project may need to know, checked once and never changed after.
 
     Raises `pydantic.ValidationError` on an unknown name in `secrets.env`, a wrong type, a missing secret.
@@ -35,7 +46,6 @@ class Settings(BaseSettings):
     home: Path = Field(HOME, description="installed tools: environments, jars, Trino, its Java")
     data_dir: Path = Field(HOME / "stack", description="one stack's state: data, conf, logs, runs, secrets")
     stack_name: str = Field("default", description="shown in status and process titles")
-    host: str = Field("127.0.0.1", description="where native services listen; never beyond loopback")
 
     # -- ports (each a setting; the offset moves all that are not set) --------------------------------
     port_offset: int = Field(0, ge=0, le=20_000)
@@ -111,11 +121,6 @@ class Settings(BaseSettings):
 
     # -- streaming ----------------------------------------------------------------------------------------
     checkpoint_interval_seconds: float = Field(5.0, gt=0)
-
-    # -- entity resolution ----------------------------------------------------------------------------------
-    er_backend: Literal["duckdb", "spark"] = Field("duckdb", description="where pairs are scored")
-    er_spark_master: str = Field("local[2]", description="Spark that scores pairs, when it does")
-    er_spark_memory: str = "2g"
 
     # -- orchestration --------------------------------------------------------------------------------------
     pipeline_schedule: str = Field("@hourly", description="when Airflow runs the pipeline: cron, or none")
@@ -216,6 +221,11 @@ def load_settings() -> Settings:
             "" if secrets.exists() else " No secrets were generated yet: run `lakehouse stack init` (or `make setup`)."
         )
         raise SettingsError(f"the settings do not fit: {error}.{hint}") from error
+
+
+def scoring_settings() -> ScoringSettings:
+    """What entity resolution needs, from the environment alone."""
+    return ScoringSettings()  # type: ignore[call-arg]
 
 
 @lru_cache(maxsize=1)

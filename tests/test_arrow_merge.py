@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -97,3 +98,12 @@ def test_append_and_upsert(table: Table) -> None:
     append_arrow(TABLE, rows({"a": 1}), "one", "test")
     upsert_arrow(TABLE, rows({"a": 2, "b": 3}))
     assert stored() == {"a": 2, "b": 3}
+
+
+def test_a_column_that_the_contract_has_got_is_added(table: Table) -> None:
+    merge({"a": 1}, "one")
+    wider = replace(TABLE, columns=(*TABLE.columns, Column("note", "string", "new")))
+    both = rows({"a": 1, "b": 2}).append_column("note", pa.array(["x", "y"]))
+    merge_arrow(wider, both, by="id", sources={}, run_id="test", watermark=False, batch="two")
+    found = metadata.load(wider).scan().to_arrow().to_pylist()
+    assert {row["id"]: row["note"] for row in found} == {"a": "x", "b": "y"}

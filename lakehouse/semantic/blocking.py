@@ -40,6 +40,11 @@ def _joined(*columns: str) -> str:
     return " || '|' || ".join(columns)
 
 
+def _without_contact(key: str) -> str:
+    """A wider key, for records that have neither mailbox nor number nor date nor identifier to be found by."""
+    return f"CASE WHEN coalesce(email_n, phone_n, birth_n, id_n) IS NULL THEN {key} END"
+
+
 RULES: tuple[Rule, ...] = (
     Rule("email_exact", "email_n"),
     Rule("phone_exact", "phone_n"),
@@ -58,6 +63,10 @@ RULES: tuple[Rule, ...] = (
     Rule("birth_family", _joined("birth_n", "left(family_n, 3)")),
     Rule("birth_postcode", _joined("birth_n", "zip_n")),
     Rule("birth_street", _joined("birth_n", "left(street_n, 6)")),
+    Rule("bare_names", _without_contact(_joined("left(given_key, 3)", "left(family_n, 3)"))),
+    Rule("bare_initials_postcode", _without_contact(_joined("left(given_key, 1)", "left(family_n, 1)", "zip_n"))),
+    Rule("bare_street_city", _without_contact(_joined("left(street_n, 8)", "left(city_n, 5)"))),
+    Rule("bare_given_postcode", _without_contact(_joined("given_key", "zip_n"))),
 )
 """Editable: a line is a pass. Their order decides which pass a pair counts as new for, and nothing else."""
 

@@ -116,7 +116,7 @@ def from_table(
     columns = {attribute: table.column(column) for attribute, column in chosen.items()}
     numbers = pa.array([str(number) for number in range(table.num_rows)], pa.string())
     ids = columns.get("source_id")
-    columns["source_id"] = pc.coalesce(ids, numbers) if ids is not None else numbers
+    columns["source_id"] = pc.coalesce(ids.combine_chunks(), numbers) if ids is not None else numbers
     columns.setdefault("source", pa.array([name] * table.num_rows, pa.string()))
     columns["source"] = pc.coalesce(columns["source"], pa.scalar(name))
     people = records.as_sent(columns, table.num_rows)

@@ -41,15 +41,17 @@ def entity_rows(resolution: Resolution) -> pa.Table:
     import pyarrow.compute as pc
 
     people = resolution.people
-    as_written = pc.binary_join_element_wise(
-        people.column("first_name"), people.column("last_name"), " ", null_handling="skip"
-    )
-    whole = pc.if_else(pc.equal(as_written, ""), pa.scalar(None, pa.string()), as_written)
+    first, last, full = (people.column(name).to_numpy().tolist() for name in ("first_name", "last_name", "full_name"))
+    # not by Arrow's join: it loses rows at the end of which all parts are null
+    whole = [
+        name if name is not None else " ".join(filter(None, parts)) or None
+        for name, *parts in zip(full, first, last, strict=True)
+    ]
     columns = {
         "entity_id": pa.array(resolution.entity, pa.string()),
         "email_normalized": people.column("email_n"),
         "phone_normalized": people.column("phone_n"),
-        "full_name": pc.coalesce(people.column("full_name"), whole),
+        "full_name": pa.array(whole, pa.string()),
         "match_confidence": pc.cast(pa.array(resolution.confidence), pa.decimal128(5, 2), safe=False),
     }
     kept = ("source", "source_id", "email", "phone", "first_name", "last_name", "created_at", "updated_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lakehouse.semantic.records import Key
+    from lakehouse.semantic.trial import PassRecall
 
 LOWEST = 0.001
 SAME, OTHER, CUT = "#2a9d8f", "#d1495b", "#e9a23b"
@@ -88,6 +89,27 @@ def weight_histogram(pairs: pd.DataFrame, threshold: float = model.MATCH_PROBABI
         xaxis_title="match weight, log2", yaxis={"title": "pairs", "type": "log"},
     )  # fmt: skip
     figure.update_traces(opacity=0.7)
+    return figure
+
+
+def recall_of_passes(passes: Sequence[PassRecall], real: int) -> go.Figure:
+    """How far each blocking pass brings the recall that is possible at all, in the passes' order."""
+    import plotly.graph_objects as go
+
+    before = np.concatenate([[0], np.cumsum([one.added for one in passes])])[:-1]
+    names = [one.name for one in passes]
+    figure = go.Figure()
+    figure.add_bar(y=names, x=before / max(real, 1), orientation="h", name="found before", marker_color="#c9d6e3")
+    figure.add_bar(
+        y=names, x=[one.added / max(real, 1) for one in passes], orientation="h", name="added by this pass",
+        marker_color=SAME, text=[f"+{one.added:,}" for one in passes], textposition="outside", cliponaxis=False,
+    )  # fmt: skip
+    found = sum(one.added for one in passes)
+    figure.update_layout(
+        title=f"The ceiling of recall: {found:,} of {real:,} true pairs are candidates", barmode="stack", height=480,
+        xaxis={"title": "share of the true pairs", "tickformat": ".0%", "range": [0, 1.08]},
+        yaxis={"autorange": "reversed"},
+    )  # fmt: skip
     return figure
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.errors import LakehouseError
 from lakehouse.semantic import model
-from lakehouse.settings import get_settings
+from lakehouse.settings import scoring_settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ def predict(
         if done.returncode:
             said = "\n".join(done.stderr.strip().splitlines()[-TAIL:])
             raise SparkFailed(
-                f"scoring on Spark ({get_settings().er_spark_master}) failed:\n{said}",
+                f"scoring on Spark ({scoring_settings().er_spark_master}) failed:\n{said}",
                 "LAKEHOUSE_ER_BACKEND=duckdb scores on this machine",
             )
         return pq.read_table(folder / SCORED)
@@ -64,7 +64,7 @@ def _session() -> Any:
     from pyspark.sql import SparkSession
     from splink.backends.spark import similarity_jar_location
 
-    settings = get_settings()
+    settings = scoring_settings()
     return (
         SparkSession.builder.master(settings.er_spark_master)
         .appName("entity resolution")

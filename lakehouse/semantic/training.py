@@ -39,7 +39,12 @@ EM_BLOCKS: tuple[tuple[str, ...], ...] = (
     ("given_n", "family_n", "zip_n"),
     ("given_n", "family_n", "city_n"),
     ("street_n", "zip_n"),
+    ("given_n", "family_n"),
 )
+_FIELD_OF = {
+    "id_n": "identifier", "birth_n": "birth", "email_e": "email", "phone_e": "phone", "given_n": "name",
+    "family_n": "name", "zip_n": "address", "city_n": "address", "street_n": "address",
+}  # fmt: skip
 FLOOR = 0.02
 """Of u, what is left at least when the matches are taken out of random pairs."""
 MIN_PAIRS = 50
@@ -60,9 +65,11 @@ def quiet() -> Iterator[None]:
 
 def maximise(linker: Linker, rule: Any, **options: Any) -> bool:
     """One session of expectation maximisation; False where Splink gives it up, for too few kinds of pairs are there."""
+    from splink.internals.exceptions import SplinkException
+
     try:
         linker.training.estimate_parameters_using_expectation_maximisation(rule, **options)
-    except ValueError as error:
+    except (ValueError, SplinkException) as error:
         log.info("nothing is learnt from pairs with the same %s: %s", rule, error)
         return False
     return True
@@ -90,6 +97,8 @@ def train(people: pa.Table, start: model.Parameters | None = None, between_sourc
         linker = Linker(api.register("compared"), model.splink_settings(stated, fields), log_level=None)
         linker.training.estimate_u_using_random_sampling(max_pairs=SAMPLED_PAIRS, seed=SEED)
         for columns in EM_BLOCKS:
+            if {_FIELD_OF[column] for column in columns}.issuperset(fields):
+                continue  # pairs that are equal in all fields tell nothing of any
             same = " AND ".join(f"a.{column} = b.{column}" for column in columns)
             pairs = con.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM compared a JOIN compared b ON {same} AND a.idx < b.idx"

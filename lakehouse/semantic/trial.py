@@ -13,7 +13,7 @@ from lakehouse.semantic import blocking, model, records, training
 from lakehouse.semantic.evaluation import Evaluation, NothingToEvaluate, evaluate
 from lakehouse.semantic.plain import resolve_plain
 from lakehouse.semantic.resolution import Options, Resolution, connect, resolve
-from lakehouse.settings import get_settings
+from lakehouse.settings import scoring_settings
 
 if TYPE_CHECKING:
     from lakehouse.semantic.datasets import Dataset
@@ -52,7 +52,7 @@ def run(dataset: Dataset, threshold: float | None = None, parameters: model.Para
     people = records.normalise(dataset.people)
     chosen = parameters or training.train(people, between_sources=dataset.between_sources)
     limit = threshold if threshold is not None else BETWEEN if dataset.between_sources else WITHIN
-    options = Options(threshold=limit, between_sources=dataset.between_sources, backend=get_settings().er_backend)
+    options = Options(threshold=limit, between_sources=dataset.between_sources, backend=scoring_settings().er_backend)
     resolution = resolve(people, parameters=chosen, options=options)
     seconds = perf_counter() - began
     return Trial(resolution, _evaluated(resolution.by_key(), dataset.truth), seconds, limit, chosen)

@@ -6,7 +6,6 @@ import pytest
 
 from lakehouse.semantic import datasets, model, records, spark_scoring
 from lakehouse.semantic.resolution import Options, resolve
-from lakehouse.settings import get_settings
 
 
 @pytest.mark.slow
@@ -23,8 +22,6 @@ def test_both_backends_give_the_same_clusters_on_febrl4() -> None:
 
 def test_a_spark_that_does_not_start_is_an_error_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAKEHOUSE_ER_SPARK_MASTER", "no-such-master")
-    get_settings.cache_clear()
     people = records.normalise(datasets.febrl4().people.slice(0, 10))
     with pytest.raises(spark_scoring.SparkFailed, match="no-such-master"):
         spark_scoring.predict(people, people.select(["source"]), model.load(), ["name"], 0.5)
-    get_settings.cache_clear()
