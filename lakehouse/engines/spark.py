@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import socket
@@ -58,4 +59,8 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
             ConnectSession._active_session.session = None
         else:
             return active
-    return ConnectSession.builder.remote(remote).create()
+    session = ConnectSession.builder.remote(remote).create()
+    # The client wants to clean a cache of models when this process ends, and where the server has gone by then it tries
+    # for ten minutes. We train no models there.
+    atexit.unregister(session.client._cleanup_ml_cache)
+    return session
