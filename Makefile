@@ -50,4 +50,4 @@ bench: setup  ## measure: a million records through entity resolution, beside pl
 	@$(RUN)/python -m bench.entity_resolution
 
 lock:  ## resolve the requirements anew, with hashes
-	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt
+	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

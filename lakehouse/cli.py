@@ -21,6 +21,8 @@ GROUPS = {
     "er": "entity resolution: how good it is, what it counted",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
     "demo": "the whole way once, end to end",
+    "lessons": "the lessons: list, check, run all to a site of pages",
+    "exercises": "exercise sheets: progress, check a sheet, begin anew",
     "lab": "JupyterLab on the notebooks",
     "settings": "all settings, their values and where they come from",
 }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse import metadata
 from lakehouse.engines.spark import spark_session
+from lakehouse.errors import LakehouseError
+from lakehouse.lesson.question import BLANK
 from lakehouse.merge import StepResult
 from lakehouse.pipeline import run_step
 from lakehouse.tables import find_table
@@ -27,9 +29,25 @@ def use_style() -> None:
     pd.set_option("display.max_columns", 30, "display.max_colwidth", 60, "display.width", 160)
 
 
+class QueryFailed(LakehouseError):
+    """Spark refused a query; the message is Spark's own, without the server's stack trace."""
+
+
 def query(sql: str) -> pd.DataFrame:
-    """The rows of a Spark SQL query: for a few thousand of them, to be looked at or drawn."""
-    return spark_session().sql(sql).toPandas()
+    """The rows of a Spark SQL query: for a few thousand of them, to be looked at or drawn.
+
+    A text with a gap (`____`) gives the gap. Raises `QueryFailed`.
+    """
+    from pyspark.errors import PySparkException
+
+    if "____" in sql:
+        return BLANK  # type: ignore[return-value]
+    try:
+        return spark_session().sql(sql).toPandas()
+    except PySparkException as error:
+        # what follows the first lines are the plan and the server's stack
+        said = str(error).partition("\n\nJVM stacktrace")[0].split(";\n")[0]
+        raise QueryFailed(said, "mend the query and run the cell again") from error
 
 
 def number(sql: str) -> int:

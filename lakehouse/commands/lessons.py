@@ -1,0 +1,85 @@
+"""`lakehouse lessons …`: list, check and run the lessons; generate their navigation."""
+
+from __future__ import annotations
+
+import typer
+from rich import box
+from rich.table import Table
+
+from lakehouse.commands._services import wide_console
+from lakehouse.errors import LakehouseError
+
+app = typer.Typer(no_args_is_help=True, help="The lessons: list, check, run all, generate the navigation.")
+console = wide_console()
+
+
+class LessonsFailed(LakehouseError):
+    """A lesson does not keep the rules, or did not run."""
+
+
+@app.command("list")
+def list_lessons() -> None:
+    """All lessons with their promise, time and exercise sheet."""
+    from lakehouse.lesson import book
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("lesson", "what it shows", "minutes", "exercises"):
+        table.add_column(column, justify="right" if column == "minutes" else "left")
+    for lesson in book.lessons():
+        table.add_row(lesson.title, lesson.promise, str(lesson.minutes), lesson.sheet.stem if lesson.sheet else "")
+    console.print(table)
+
+
+@app.command()
+def lint() -> None:
+    """Check each lesson against the house's rules, and that navigation and index are as generated."""
+    from lakehouse.lesson import book, navigation, skeleton
+
+    found = {path.name: skeleton.complaints(path) for path in book.paths()}
+    for name, complaints in found.items():
+        for complaint in complaints:
+            console.print(f"  [red]{name}[/]: {complaint}", highlight=False)
+    if any(found.values()):
+        raise LessonsFailed(
+            f"{sum(map(len, found.values()))} complaints", "mend them; the rules are in docs/lessons.md"
+        )
+    stale = [path.name for path, text in navigation.wanted().items()
+             if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
+    if stale:
+        raise LessonsFailed(f"navigation is stale in {', '.join(stale)}", "run `lakehouse lessons build`")
+    console.print(f"{len(found)} lessons keep the rules")
+
+
+@app.command()
+def build() -> None:
+    """Write each lesson's navigation cell and the index."""
+    from lakehouse.lesson import navigation
+
+    written = navigation.build()
+    console.print(f"written: {', '.join(written)}" if written else "navigation and index are up to date")
+
+
+@app.command()
+def run(
+    lesson: list[str] = typer.Argument(None, help="numbers or names; default: all, in order"),
+    run_id: str = typer.Option("by-hand", help="the run's name in the tables' audit columns"),
+) -> None:
+    """Run lessons on the running stack and write a site of executed copies that can be read offline."""
+    from lakehouse.lesson import site
+    from lakehouse.settings import get_settings
+
+    folder = get_settings().runs_dir / "site"
+    try:
+        wanted = site.chosen(lesson or [])
+    except ValueError as error:
+        raise LessonsFailed(str(error)) from error
+    failed = 0
+    for position, one in enumerate(site.run_all(folder, wanted, run_id), start=1):
+        failed += bool(one.error)
+        sign = "[red]✗[/]" if one.error else "[green]✓[/]"
+        console.print(f"  {sign} {position}/{len(wanted)} {one.lesson.title:<60} {one.seconds:6.1f} s", highlight=False)
+        if one.error:
+            console.print(f"      {one.error}", style="red", highlight=False, markup=False)
+    console.print(f"pages: {folder / 'index.html'}", soft_wrap=True, highlight=False)
+    if failed:
+        raise LessonsFailed(f"{failed} of {len(wanted)} lessons failed", "open its page: the failing cell is in it")

@@ -1,0 +1,72 @@
+"""Run a sheet in a kernel and collect what its checks said: for `lakehouse exercises check`, and for CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lakehouse.lesson.exercise import OUTCOME_MIME, RIGHT
+from lakehouse.runner import KERNEL, PROJECT_ROOT
+
+CELL_TIMEOUT_SECONDS = 600
+
+
+def outcomes(book: Any, learner: str | None = None) -> dict[str, dict[str, str]]:
+    """Question → `outcome` and `message`, in the order of the sheet; the notebook is executed in place.
+
+    A cell that raises stops nothing: where it held a check, that question has the outcome `error`. `learner` keeps the
+    run's progress apart from the caller's own.
+    """
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+
+    sockets = tempfile.mkdtemp(prefix="kernel-")
+    environment = {**os.environ, "WORKBOOK_LEARNER": learner} if learner else dict(os.environ)
+    try:
+        client = NotebookClient(
+            book,
+            kernel_name=KERNEL,
+            timeout=CELL_TIMEOUT_SECONDS,
+            allow_errors=True,
+            resources={"metadata": {"path": str(PROJECT_ROOT)}},
+            # Unix sockets: no port that another user of the machine could reach
+            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}}),
+        )
+        client.execute(env=environment)
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+    return _collect(book)
+
+
+def _collect(book: Any) -> dict[str, dict[str, str]]:
+    from lakehouse.lesson.sheets import checked
+
+    found: dict[str, dict[str, str]] = {}
+    for cell in book.cells:
+        if cell.cell_type != "code":
+            continue
+        asked = dict.fromkeys(checked(cell.source))
+        for output in cell.get("outputs", []):
+            said = output.get("data", {}).get(OUTCOME_MIME)
+            if said:
+                found[said["question"]] = {"outcome": said["outcome"], "message": said["message"]}
+        raised = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+        for question in asked:
+            silent = f"{raised[0].ename}: {raised[0].evalue}" if raised else "the check was not the cell's last line"
+            found.setdefault(question, {"outcome": "error", "message": silent})
+    return found
+
+
+def all_right(found: dict[str, dict[str, str]]) -> bool:
+    """Whether each question is answered right, and there is one."""
+    return bool(found) and all(said["outcome"] == RIGHT for said in found.values())
+
+
+def run_sheet(path: Path, learner: str | None = None) -> dict[str, dict[str, str]]:
+    """The outcomes of a sheet as it stands in its file; the file stays as it is."""
+    import nbformat
+
+    return outcomes(nbformat.read(path, as_version=4), learner)

@@ -1,0 +1,36 @@
+"""Tables of a learner's own: a namespace for what a lesson makes for show, dropped at its end.
+
+Two learners on one machine do not meet: the learner's name is part of the namespace.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lakehouse import metadata
+from lakehouse.lesson.learners import learner
+
+PREFIX = "scratch"
+
+
+def scratch(topic: str) -> str:
+    """An empty namespace `scratch_<learner>_<topic>`; what an earlier run left in it is dropped with its files."""
+    name = re.sub(r"\W+", "_", f"{PREFIX}_{learner()}_{topic}".lower())
+    drop_scratch(name)
+    metadata.catalog().create_namespace(name)
+    return name
+
+
+def drop_scratch(namespace: str) -> None:
+    """Drop a scratch namespace with all its tables and files; nothing where there is none.
+
+    Raises `ValueError` for a namespace that `scratch` did not make.
+    """
+    if not namespace.startswith(f"{PREFIX}_"):
+        raise ValueError(f"{namespace} is not a scratch namespace; those begin with {PREFIX}_")
+    catalog = metadata.catalog()
+    if not catalog.namespace_exists(namespace):
+        return
+    for table in catalog.list_tables(namespace):
+        catalog.purge_table(table)
+    catalog.drop_namespace(namespace)

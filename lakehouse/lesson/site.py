@@ -1,0 +1,82 @@
+"""Executed copies of all lessons as a folder of pages that can be read offline, with an index."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lakehouse.lesson import book
+from lakehouse.lesson.book import Lesson
+from lakehouse.runner import NotebookFailed, run_notebook
+
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2937}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.5rem;border-bottom:1px solid #e5e7eb}
+td.n{text-align:right;white-space:nowrap}.failed{color:#b91c1c}a{color:#1d4ed8}"""
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One lesson's run: `seconds` it took, and its error where it failed."""
+
+    lesson: Lesson
+    seconds: float
+    error: str = ""
+
+
+def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Executed]:
+    """Run lessons in order, each to its page; a failed one stops no other. The index is written after each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done: list[Executed] = []
+    for lesson in lessons:
+        archive, began, error = folder / "tries" / lesson.path.stem, time.monotonic(), ""
+        try:
+            page = run_notebook(lesson.path.stem, {"run_id": run_id}, archive).html
+        except NotebookFailed as failed:
+            error, page = str(failed), max(archive.glob("try-*.html"), key=lambda path: path.stat().st_mtime)
+        shutil.copyfile(page, folder / f"{lesson.path.stem}.html")
+        _link_pages(folder / f"{lesson.path.stem}.html")
+        done.append(Executed(lesson, time.monotonic() - began, error))
+        (folder / "index.html").write_text(index_page(done), encoding="utf-8")
+        yield done[-1]
+
+
+def _link_pages(page: Path) -> None:
+    """Links between lessons lead to pages, not to notebooks."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(re.sub(r'href="((?:\d\d_\w+|index))\.ipynb"', r'href="\1.html"', text), encoding="utf-8")
+
+
+def index_page(done: list[Executed]) -> str:
+    """The site's first page."""
+    rows = "\n".join(_row(one) for one in done)
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>The workbook, executed</title><style>{STYLE}"
+        f"</style><h1>The workbook, executed</h1><p>{len(done)} lessons as they ran.</p><table><tr><th>lesson<th>what "
+        f"it shows<th>seconds</tr>{rows}</table></html>"
+    )
+
+
+def _row(one: Executed) -> str:
+    lesson = one.lesson
+    state = f"<div class='failed'>{html.escape(one.error[:300])}</div>" if one.error else ""
+    return (
+        f"<tr><td><a href='{lesson.path.stem}.html'>{html.escape(lesson.title)}</a><td>{html.escape(lesson.promise)}"
+        f"{state}<td class='n'>{one.seconds:.0f}</tr>"
+    )
+
+
+def chosen(names: list[str]) -> list[Lesson]:
+    """The lessons of these numbers or names; all where none is given. Raises `ValueError` for one there is not."""
+    found = book.lessons()
+    if not names:
+        return found
+    known = {key: lesson for lesson in found for key in (lesson.number, lesson.path.stem)}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"no lesson {', '.join(missing)}; there are: {', '.join(x.path.stem for x in found)}")
+    return [known[name] for name in names]
