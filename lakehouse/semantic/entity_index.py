@@ -16,6 +16,7 @@ from lakehouse.arrow_merge import append_arrow, merge_arrow
 from lakehouse.merge import StepResult, batch_id
 from lakehouse.semantic import blocking, history, model, normalized_records, overrides, state
 from lakehouse.semantic.resolution import Options, Resolution, State, resolve
+from lakehouse.semantic.state import Loaded
 from lakehouse.semantic.tables import (
     BLOCKING_INDEX,
     ENTITY_ALIAS,
@@ -41,12 +42,10 @@ def entity_rows(resolution: Resolution) -> pa.Table:
     import pyarrow.compute as pc
 
     people = resolution.people
-    first, last, full = (people.column(name).to_numpy().tolist() for name in ("first_name", "last_name", "full_name"))
-    # not by Arrow's join: it loses rows at the end of which all parts are null
-    whole = [
-        name if name is not None else " ".join(filter(None, parts)) or None
-        for name, *parts in zip(full, first, last, strict=True)
-    ]
+    first, last = people.column("first_name"), people.column("last_name")
+    # null where a part is: Arrow's join that skips them loses rows at the end of which all parts are null
+    both = pc.binary_join_element_wise(first, last, " ")
+    whole = pc.coalesce(people.column("full_name"), both, first, last)
     columns = {
         "entity_id": pa.array(resolution.entity, pa.string()),
         "email_normalized": people.column("email_n"),
@@ -106,17 +105,18 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
 
 
 def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
-    """Ids of records whose rows, or whose edges', can differ from those that are stored: the rest was taken over."""
+    """Ids of records whose edges can differ from those that are stored: the rest was taken over."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    now = resolution.people.column("source_id")
-    gone = set(previous.people.column("source_id").to_numpy()).difference(now.to_numpy())
-    mine = now.filter(pa.array(resolution.affected)).to_numpy()
-    return pa.array(sorted(gone.union(mine)), pa.string())
+    now, was = (state.people.column("source_id") for state in (resolution, previous))
+    gone = was.filter(pc.invert(pc.is_in(was, value_set=now)))
+    mine = now.filter(pa.array(resolution.affected))
+    return pc.unique(pa.chunked_array([*gone.chunks, *mine.chunks], pa.string()))
 
 
-def write(resolution: Resolution, previous: State | None, rescored: bool, parameters: model.Parameters,
-           sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
+def write(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters,
+          sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
     """All tables, in an order in which a crash in between loses nothing.
 
     Events follow from the index as it was, so they are written before it; the edges tell what the next run takes over,
@@ -126,10 +126,11 @@ def write(resolution: Resolution, previous: State | None, rescored: bool, parame
     append_arrow(ENTITY_EVENTS, events, batch, run_id)
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
     merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
+    index, scored = (previous.index, previous.scored) if previous is not None else (None, None)
+    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", stored=index, **common)
     only = None if rescored or previous is None else _ids_affected(resolution, previous)
-    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", only=only, **common)
-    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version)
-    merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, **common)
+    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
+    merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, stored=scored, **common)
     if result.changed:
         _write_stats(resolution.stats, run_id)
     metadata.advance(TABLE.name, sources, batch)
