@@ -22,7 +22,6 @@ from lakehouse.merge import (
     NotOneRowPerKey,
     StepResult,
     batch_id,
-    committed,
     is_audit,
 )
 from lakehouse.tables import Table, iceberg_schema
@@ -153,13 +152,13 @@ def merge_arrow(
     """
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
-    counts: dict[str, int] = {}
-    if committed(table, batch) is None:
+    current, counts = metadata.load(table), dict[str, int]()
+    if not _holds(current, batch):
         new = fit(table, rows)
-        counts = _merge_batch(table, new, by, only, stored, {BATCH_ID: batch, RUN_ID: run_id})
+        current, counts = _merge_batch(table, current, new, by, only, stored, {BATCH_ID: batch, RUN_ID: run_id})
     if watermark:
         metadata.advance(table.name, sources, batch)
-    snapshot = metadata.load(table).current_snapshot()
+    snapshot = current.current_snapshot()
     return StepResult(
         table.name,
         read=rows.num_rows,
@@ -172,18 +171,22 @@ def merge_arrow(
     )
 
 
-def _merge_batch(table: Table, new: pa.Table, by: str, only: pa.Array | None, stored: Stored | None,
-                 summary: dict[str, str]) -> dict[str, int]:  # fmt: skip
-    """Rows by action. The comparison is made again when another writer was first."""
+def _holds(current: IcebergTable, batch: str) -> bool:
+    """Whether a batch is among the commits of the table as it was loaded."""
+    return any(s.summary and s.summary.additional_properties.get(BATCH_ID) == batch for s in current.snapshots())
+
+
+def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, only: pa.Array | None,
+                 stored: Stored | None, summary: dict[str, str]) -> tuple[IcebergTable, dict[str, int]]:  # fmt: skip
+    """The table as it is then, and rows by action. The comparison is made again when another writer was first."""
     from pyiceberg.exceptions import CommitFailedException
 
     from lakehouse.row_delta import read
 
     if only is not None and not len(only):
-        return {}
+        return current, {}
     pause = threading.Event()
     for attempt in range(1, ATTEMPTS + 1):
-        current = metadata.load(table)
         newest = current.current_snapshot()
         if stored is None or newest is None or stored.snapshot_id != newest.snapshot_id:
             stored = read(current)
@@ -198,15 +201,16 @@ def _merge_batch(table: Table, new: pa.Table, by: str, only: pa.Array | None, st
             if attempt == ATTEMPTS:
                 raise
             pause.wait(0.2 * 2**attempt)
+            current = metadata.load(table)
         else:
             break
-    return counts
+    return current, counts
 
 
 def append_arrow(table: Table, rows: pa.Table, batch: str, run_id: str) -> None:
     """Add rows, once per batch; nothing where there are none."""
-    if rows.num_rows and committed(table, batch) is None:
-        metadata.load(table).append(fit(table, rows), snapshot_properties={BATCH_ID: batch, RUN_ID: run_id})
+    if rows.num_rows and not _holds(current := metadata.load(table), batch):
+        current.append(fit(table, rows), snapshot_properties={BATCH_ID: batch, RUN_ID: run_id})
 
 
 def upsert_arrow(table: Table, rows: pa.Table) -> None:

@@ -119,13 +119,19 @@ def _generic(local: str, domain: str) -> str:
     )
 
 
-def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks", wanted: str | None = None) -> None:
+def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks", wanted: str | None = None,
+          more: bool = False) -> None:  # fmt: skip
     """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too.
 
-    `wanted` names a table of (pass, key): only blocks with those.
+    `wanted` names a table of (pass, key): only blocks with those. `more`: beside those that the table has.
     """
-    con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
-    for number, rule in enumerate(RULES):
+    if not more:
+        con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
+    asked = list(range(len(RULES)))
+    if wanted:
+        asked = [number for (number,) in con.execute(f"SELECT DISTINCT pass FROM {wanted} ORDER BY 1").fetchall()]
+    for number in asked:
+        rule = RULES[number]
         chosen = f"k IN (SELECT key FROM {wanted} WHERE pass = {number})" if wanted else "k IS NOT NULL"
         con.execute(
             f"INSERT INTO {blocks} SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM {people})"
@@ -190,7 +196,9 @@ def candidates(
     with an end in it.
     """
     measure(con, max_block)
-    across = "AND a.source <> b.source" if between_sources else ""
+    across, keyed = "", "FROM usable"
+    if between_sources:
+        across, keyed = "AND a.source <> b.source", "SELECT u.*, p.source FROM usable u JOIN people p USING (idx)"
     wanted, ends, apart = "", "keyed", "a.idx < b.idx"
     if touched is not None:
         wanted = f"SEMI JOIN (SELECT DISTINCT pass, key FROM blocks SEMI JOIN {touched} USING (idx)) USING (pass, key)"
@@ -206,7 +214,7 @@ def candidates(
             SELECT b.pass, b.key, p.part, b.idx FROM wanted b JOIN people p USING (idx) JOIN parts
             ON parts.pass = b.pass AND parts.key = b.key AND parts.part = p.part
             WHERE parts.n BETWEEN 2 AND {max_block} AND p.part <> ''
-        ), keyed AS (SELECT u.*, p.source FROM usable u JOIN people p USING (idx))
+        ), keyed AS ({keyed})
         SELECT least(a.idx, b.idx) AS l, greatest(a.idx, b.idx) AS r, bit_or(1::BIGINT << a.pass) AS passes
         FROM {ends} a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND {apart} {across}
         GROUP BY ALL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -56,13 +57,15 @@ def load(known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | No
     """
     import duckdb
 
-    index = row_delta.read(metadata.load(ENTITY_INDEX))
-    if not index.rows.num_rows:
-        return None, False
     base = known[NORMALIZED_RECORDS.name].last_snapshot_id if NORMALIZED_RECORDS.name in known else None
     kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
-    records = normalized_records.stored(base if kept else None)
-    scored = row_delta.read(metadata.load(ENTITY_EDGES))
+    # three tables at once: each waits for the object store some of the time
+    with ThreadPoolExecutor() as pool:
+        reading = [pool.submit(row_delta.read, metadata.load(table)) for table in (ENTITY_INDEX, ENTITY_EDGES)]
+        records = normalized_records.stored(base if kept else None)
+        index, scored = (one.result() for one in reading)
+    if not index.rows.num_rows:
+        return None, False
     people = normalized_records.of_rows(records.rows)
     with duckdb.connect() as con:
         con.register("people", _keys(people))
