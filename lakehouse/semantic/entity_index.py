@@ -34,24 +34,31 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TABLE = ENTITY_INDEX
+_SAID = (
+    "email", "phone", "first_name", "last_name", "full_name", "created_at", "updated_at", "email_n", "phone_n",
+)  # fmt: skip
+"""Columns of a record that its row here follows from, beside its entity."""
 
 
-def entity_rows(resolution: Resolution) -> pa.Table:
-    """Rows of semantic.entity_index."""
+def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Table:
+    """Rows of semantic.entity_index; `only`: of those whose `source_id` is among these."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    people = resolution.people
+    people, entity, confidence = resolution.people, resolution.entity, resolution.confidence
+    if only is not None:
+        chosen = pc.is_in(people.column("source_id"), value_set=only)
+        mask = chosen.to_numpy()
+        people, entity, confidence = people.filter(chosen), entity[mask], confidence[mask]
     first, last = people.column("first_name"), people.column("last_name")
     # null where a part is: Arrow's join that skips them loses rows at the end of which all parts are null
     both = pc.binary_join_element_wise(first, last, " ")
-    whole = pc.coalesce(people.column("full_name"), both, first, last)
     columns = {
-        "entity_id": pa.array(resolution.entity, pa.string()),
+        "entity_id": pa.array(entity, pa.string()),
         "email_normalized": people.column("email_n"),
         "phone_normalized": people.column("phone_n"),
-        "full_name": pa.array(whole, pa.string()),
-        "match_confidence": pc.cast(pa.array(resolution.confidence), pa.decimal128(5, 2), safe=False),
+        "full_name": pc.coalesce(people.column("full_name"), both, first, last),
+        "match_confidence": pc.cast(pa.array(confidence), pa.decimal128(5, 2), safe=False),
     }
     kept = ("source", "source_id", "email", "phone", "first_name", "last_name", "created_at", "updated_at")
     return pa.table({**columns, **{name: people.column(name) for name in kept}})
@@ -105,7 +112,7 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
 
 
 def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
-    """Ids of records whose edges can differ from those that are stored: the rest was taken over."""
+    """Ids of records whose entity or edges can differ from what is stored: the rest was taken over."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -115,6 +122,18 @@ def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
     return pc.unique(pa.chunked_array([*gone.chunks, *mine.chunks], pa.string()))
 
 
+def _ids_said_otherwise(people: pa.Table, before: pa.Table) -> pa.Array:
+    """Ids of records of which a column that stands in the index is another than it was."""
+    import duckdb
+
+    differs = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in _SAID)
+    with duckdb.connect() as con:
+        con.register("n", people.select(["source", "source_id", *_SAID]))
+        con.register("o", before.select(["source", "source_id", *_SAID]))
+        found = con.sql(f"SELECT n.source_id FROM n JOIN o USING (source, source_id) WHERE {differs}").to_arrow_table()
+    return found.column(0).combine_chunks()
+
+
 def write(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters,
           sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
     """All tables, in an order in which a crash in between loses nothing.
@@ -122,15 +141,24 @@ def write(resolution: Resolution, previous: Loaded | None, rescored: bool, param
     Events follow from the index as it was, so they are written before it; the edges tell what the next run takes over,
     so they come after it.
     """
+    import pyarrow as pa
+
     events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
     append_arrow(ENTITY_EVENTS, events, batch, run_id)
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
     merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
-    index, scored = (previous.index, previous.scored) if previous is not None else (None, None)
-    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", stored=index, **common)
-    only = None if rescored or previous is None else _ids_affected(resolution, previous)
-    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
-    merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, stored=scored, **common)
+    if previous is None or rescored:
+        rows, edges = entity_rows(resolution), state.edge_rows(resolution.people, resolution.edges, parameters.version)
+        result = merge_arrow(TABLE, rows, by="source_id", **common)
+        merge_arrow(ENTITY_EDGES, edges, by="left_id", **common)
+    else:
+        only = _ids_affected(resolution, previous)
+        edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
+        differing = pa.concat_arrays([only, _ids_said_otherwise(resolution.people, previous.people)])
+        rows = entity_rows(resolution, differing)
+        result = merge_arrow(TABLE, rows, by="source_id", only=differing, stored=previous.index, **common)
+        merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, stored=previous.scored, **common)
+        result = replace(result, read=resolution.people.num_rows)
     if result.changed:
         _write_stats(resolution.stats, run_id)
     metadata.advance(TABLE.name, sources, batch)
