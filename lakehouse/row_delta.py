@@ -31,13 +31,14 @@ from pyiceberg.manifest import (
     ManifestFile,
     ManifestWriterV2,
 )
+from pyiceberg.table import FileScanTask
 from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import _SnapshotProducer
 from pyiceberg.types import LongType, StringType
 
 if TYPE_CHECKING:
-    from pyiceberg.table import FileScanTask, Transaction
     from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table import Transaction
 
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
@@ -85,11 +86,13 @@ def read(current: IcebergTable, columns: Sequence[str] = ("*",), snapshot_id: in
 
     def part(number: int) -> pa.Table:
         task = tasks[number]
-        rows = reader.to_table([task])
-        live = _live(current, task)
-        return rows.append_column(FILE, pa.array(np.full(len(live), number, np.int32))).append_column(
-            POS, pa.array(live)
-        )
+        # deletes are applied here, to all rows at once: the reader would do it for each batch while it waits
+        rows, live = reader.to_table([FileScanTask(task.file)]), _live(current, task)
+        places = np.flatnonzero(live)
+        if len(places) < len(live):
+            rows = rows.filter(pa.array(live))
+        numbers = pa.array(np.full(len(places), number, np.int32))
+        return rows.append_column(FILE, numbers).append_column(POS, pa.array(places))
 
     empty = scan.projection().as_arrow().empty_table()
     empty = empty.append_column(FILE, pa.array([], pa.int32())).append_column(POS, pa.array([], pa.int64()))
@@ -103,7 +106,7 @@ def read(current: IcebergTable, columns: Sequence[str] = ("*",), snapshot_id: in
 
 
 def _live(current: IcebergTable, task: FileScanTask) -> Numbers:
-    """The positions of the rows of a data file that are not deleted."""
+    """Which rows of a data file are not deleted."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -112,7 +115,7 @@ def _live(current: IcebergTable, task: FileScanTask) -> Numbers:
         with current.io.new_input(file.file_path).open() as source:
             gone = pq.read_table(source)
         live[gone.filter(pc.field("file_path") == task.file.file_path).column("pos").to_numpy()] = False
-    return np.flatnonzero(live)
+    return live
 
 
 class _DeletesWriter(ManifestWriterV2):
