@@ -1,7 +1,7 @@
 """Bring a table to hold Arrow rows of this process: the same contract as `merge`, written by pyiceberg.
 
-For what is computed here and not in Spark. Rows are compared in DuckDB; a first load is one append. Later the data
-files that hold a changed row are written anew, and all of it becomes visible in one commit.
+For what is computed here and not in Spark. Rows are compared in DuckDB; a first load is one append. Later the places
+of the rows that go and the rows that come are written, in one commit; every now and then the whole table is instead.
 """
 
 from __future__ import annotations
@@ -22,17 +22,22 @@ from lakehouse.merge import (
     NotOneRowPerKey,
     StepResult,
     batch_id,
-    committed,
     is_audit,
 )
 from lakehouse.tables import Table, iceberg_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
     from pyiceberg.table import Table as IcebergTable
 
-MOST_NAMED = 100_000
-"""Rows that a delete names; if more differ, the whole table is written anew."""
+    from lakehouse.row_delta import Stored
+
+MOST_DEAD = 0.2
+"""Share of the rows in data files that may be deleted ones; if more would be, the table is written whole."""
+MOST_FILES = 24
+"""Files of rows and of deletes in a partition, on average; a table that has more is written whole."""
+_ROW = "_row"
 
 
 def fit(table: Table, rows: pa.Table) -> pa.Table:
@@ -41,81 +46,89 @@ def fit(table: Table, rows: pa.Table) -> pa.Table:
 
 
 def _differences(table: Table, old: pa.Table, new: pa.Table) -> dict[str, pa.Table]:
-    """The keys of the rows to insert, update and delete. Raises `NotOneRowPerKey`."""
+    """What to insert, update and delete: the rows' numbers in `new` and their places in the table.
+
+    `old` has their places. Raises `NotOneRowPerKey`.
+    """
     import duckdb
 
-    keys = ", ".join(f'"{key}"' for key in table.key)
-    own = ", ".join(f'n."{key}"' for key in table.key)
+    from lakehouse.row_delta import FILE, POS
+
     values = [name for name in table.column_names if name not in table.key and not is_audit(name)]
     differs = " OR ".join(f'n."{name}" IS DISTINCT FROM o."{name}"' for name in values) or "false"
     on = " AND ".join(f'n."{key}" = o."{key}"' for key in table.key)
     with duckdb.connect() as con:
-        con.register("n", new)
+        con.register("n", _numbered(new))
         con.register("o", old)
-        rows, distinct = con.execute(f"SELECT count(*), count(DISTINCT ({keys})) FROM n").fetchall()[0]
-        if rows != distinct:
-            raise NotOneRowPerKey(
-                f"{table.name}: {rows - distinct} of {rows} rows repeat a key ({', '.join(table.key)}) or have none",
-                "the transform must give one row per key",
-            )
+        _check_keys(con, table, new.num_rows)
         wanted = {
-            INSERT: f"SELECT {keys} FROM n ANTI JOIN o ON {on}",
-            DELETE: f"SELECT {keys} FROM o ANTI JOIN n ON {on}",
-            UPDATE: f"SELECT {own} FROM n JOIN o ON {on} WHERE {differs}",
+            INSERT: f"SELECT {_ROW} FROM n ANTI JOIN o ON {on}",
+            DELETE: f"SELECT {FILE}, {POS} FROM o ANTI JOIN n ON {on}",
+            UPDATE: f"SELECT {_ROW}, {FILE}, {POS} FROM n JOIN o ON {on} WHERE {differs}",
         }
         return {action: con.sql(sql).to_arrow_table() for action, sql in wanted.items()}
 
 
-def _write(current: IcebergTable, by: str, new: pa.Table, changes: Mapping[str, pa.Table],
-           summary: dict[str, str]) -> None:  # fmt: skip
-    """One commit. Rows are replaced in groups: all with one value of the column `by`."""
+def _numbered(rows: pa.Table) -> pa.Table:
+    import numpy as np
     import pyarrow as pa
-    from pyiceberg.expressions import AlwaysTrue, In
 
-    replaced = pa.concat_tables([changes[UPDATE], changes[DELETE]])
-    if not replaced.num_rows:
-        current.append(_chosen(new, changes[INSERT]), snapshot_properties=summary)
+    return rows.append_column(_ROW, pa.array(np.arange(rows.num_rows)))
+
+
+def _check_keys(con: DuckDBPyConnection, table: Table, rows: int) -> None:
+    keys = ", ".join(f'"{key}"' for key in table.key)
+    there = " AND ".join(f'"{key}" IS NOT NULL' for key in table.key)
+    distinct = con.execute(f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM n WHERE {there})").fetchall()[0][0]
+    if rows != distinct:
+        raise NotOneRowPerKey(
+            f"{table.name}: {rows - distinct} of {rows} rows repeat a key ({', '.join(table.key)}) or have none",
+            "the transform must give one row per key",
+        )
+
+
+def _write(current: IcebergTable, old: Stored, new: pa.Table, changes: Mapping[str, pa.Table],
+           summary: dict[str, str]) -> None:  # fmt: skip
+    """One commit: the rows that come, and the places of those that go; or all rows, where too many have gone."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lakehouse.row_delta import FILE, POS, commit
+
+    come = np.sort(np.concatenate([changes[action].column(_ROW).to_numpy() for action in (INSERT, UPDATE)]))
+    rows = new if len(come) == new.num_rows else new.take(pa.array(come))
+    gone = pa.concat_tables([changes[action].select([FILE, POS]) for action in (UPDATE, DELETE)])
+    if _is_worn(old, gone.num_rows):
+        commit(current, pa.concat_tables([_without(old, gone, new.schema), rows]), {}, summary, whole=True)
         return
-    with current.transaction() as transaction:
-        values = pa.concat_tables([replaced.select([by]), changes[INSERT].select([by])]).column(by).unique()
-        # a delete that names most of the table would take longer than writing it anew
-        every = len(values) > MOST_NAMED
-        transaction.delete(AlwaysTrue() if every else In(by, values.to_pylist()), snapshot_properties=summary)
-        rows = new if every else new.filter(_among(new, by, values))
-        if rows.num_rows:
-            transaction.append(rows, snapshot_properties=summary)
+    number, position = gone.column(FILE).to_numpy(), gone.column(POS).to_numpy()
+    commit(current, rows, {old.files[n].file: position[number == n] for n in np.unique(number).tolist()}, summary)
 
 
-def _among(rows: pa.Table, by: str, values: pa.Array) -> pa.ChunkedArray:
-    import pyarrow.compute as pc
+def _is_worn(old: Stored, gone: int) -> bool:
+    """Whether so many rows would be deleted ones, or the files so many, that the table is better written whole."""
+    stored = sum(task.file.record_count for task in old.files)
+    return gone > 0 and (old.dead() + gone > MOST_DEAD * stored or old.files_per_partition() > MOST_FILES)
 
-    return pc.is_in(rows.column(by), value_set=values.cast(rows.schema.field(by).type))
 
-
-def _chosen(new: pa.Table, keys: pa.Table) -> pa.Table:
-    """The rows with these keys, in their order."""
-    if keys.num_rows == new.num_rows:
-        return new
+def _without(old: Stored, gone: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows of a table but for those that go."""
     import duckdb
 
-    on = ", ".join(f'"{name}"' for name in keys.column_names)
+    from lakehouse.row_delta import FILE, POS
+
     with duckdb.connect() as con:
-        con.register("n", new)
-        con.register("k", keys)
-        return con.sql(f"FROM n SEMI JOIN k USING ({on})").to_arrow_table().cast(new.schema)
+        con.register("o", old.rows)
+        con.register("gone", gone)
+        kept = con.sql(f"FROM o ANTI JOIN gone USING ({FILE}, {POS})").to_arrow_table()
+    return kept.select(schema.names).cast(schema)
 
 
-def _changes(table: Table, current: IcebergTable, new: pa.Table, by: str, only: pa.Array | None
-             ) -> dict[str, pa.Table]:  # fmt: skip
-    """What differs, looked for only among rows with these values of `by` where they are given."""
-    from pyiceberg.expressions import In
+def _among(rows: pa.Table, by: str, values: pa.Array) -> pa.Table:
+    """The rows with these values of a column."""
+    import pyarrow.compute as pc
 
-    if only is None or len(only) > MOST_NAMED:
-        return _differences(table, current.scan().to_arrow(), new)
-    if not len(only):
-        return {action: new.select(table.key).slice(0, 0) for action in (INSERT, UPDATE, DELETE)}
-    old = current.scan(row_filter=In(by, only.to_pylist())).to_arrow()
-    return _differences(table, old, new.filter(_among(new, by, only)))
+    return rows.filter(pc.is_in(rows.column(by), value_set=values.cast(rows.schema.field(by).type)))
 
 
 def merge_arrow(
@@ -128,22 +141,24 @@ def merge_arrow(
     only: pa.Array | None = None,
     watermark: bool = True,
     batch: str | None = None,
+    stored: Stored | None = None,
 ) -> StepResult:
     """Bring `table` to hold exactly `rows`, by key; when none differ there is no commit.
 
-    `by` is a column of the key with many values: rows are replaced together with all that share their value of it.
-    `only` are the values of `by` whose rows may differ, where the caller knows that all others are as they were. The
-    other parameters are those of `merge`. Raises `NotOneRowPerKey`, and pyiceberg's `CommitFailedException` when
-    other writers were first each time.
+    `only` are the values of the column `by` whose rows may differ, where the caller knows that all others are as they
+    were; those others need not be in `rows`. `stored` is the whole table as the caller has read it; it is read again
+    if it is another by now. The other parameters are those of `merge`. Raises `NotOneRowPerKey`, and pyiceberg's
+    `CommitFailedException` when other writers were first each time.
     """
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
-    counts: dict[str, int] = {}
-    if committed(table, batch) is None:
-        counts = _merge_batch(table, fit(table, rows), by, only, {BATCH_ID: batch, RUN_ID: run_id})
+    current, counts = metadata.load(table), dict[str, int]()
+    if not _holds(current, batch):
+        new = fit(table, rows)
+        current, counts = _merge_batch(table, current, new, by, only, stored, {BATCH_ID: batch, RUN_ID: run_id})
     if watermark:
         metadata.advance(table.name, sources, batch)
-    snapshot = metadata.load(table).current_snapshot()
+    snapshot = current.current_snapshot()
     return StepResult(
         table.name,
         read=rows.num_rows,
@@ -156,33 +171,46 @@ def merge_arrow(
     )
 
 
-def _merge_batch(table: Table, new: pa.Table, by: str, only: pa.Array | None, summary: dict[str, str]
-                 ) -> dict[str, int]:  # fmt: skip
-    """Rows by action. The comparison is made again when another writer was first."""
+def _holds(current: IcebergTable, batch: str) -> bool:
+    """Whether a batch is among the commits of the table as it was loaded."""
+    return any(s.summary and s.summary.additional_properties.get(BATCH_ID) == batch for s in current.snapshots())
+
+
+def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, only: pa.Array | None,
+                 stored: Stored | None, summary: dict[str, str]) -> tuple[IcebergTable, dict[str, int]]:  # fmt: skip
+    """The table as it is then, and rows by action. The comparison is made again when another writer was first."""
     from pyiceberg.exceptions import CommitFailedException
 
+    from lakehouse.row_delta import read
+
+    if only is not None and not len(only):
+        return current, {}
     pause = threading.Event()
     for attempt in range(1, ATTEMPTS + 1):
-        current = metadata.load(table)
-        changes = _changes(table, current, new, by, only)
+        newest = current.current_snapshot()
+        if stored is None or newest is None or stored.snapshot_id != newest.snapshot_id:
+            stored = read(current)
+        old, wanted = (stored.rows, new) if only is None else (_among(t, by, only) for t in (stored.rows, new))
+        changes = _differences(table, old, wanted)
         counts = {action: keys.num_rows for action, keys in changes.items()}
         if not any(counts.values()):
             break
         try:
-            _write(current, by, new, changes, summary)
+            _write(current, stored, wanted, changes, summary)
         except CommitFailedException:
             if attempt == ATTEMPTS:
                 raise
             pause.wait(0.2 * 2**attempt)
+            current = metadata.load(table)
         else:
             break
-    return counts
+    return current, counts
 
 
 def append_arrow(table: Table, rows: pa.Table, batch: str, run_id: str) -> None:
     """Add rows, once per batch; nothing where there are none."""
-    if rows.num_rows and committed(table, batch) is None:
-        metadata.load(table).append(fit(table, rows), snapshot_properties={BATCH_ID: batch, RUN_ID: run_id})
+    if rows.num_rows and not _holds(current := metadata.load(table), batch):
+        current.append(fit(table, rows), snapshot_properties={BATCH_ID: batch, RUN_ID: run_id})
 
 
 def upsert_arrow(table: Table, rows: pa.Table) -> None:

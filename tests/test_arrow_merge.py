@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 
-from lakehouse import arrow_merge, metadata
+from lakehouse import arrow_merge, metadata, row_delta
 from lakehouse.arrow_merge import append_arrow, merge_arrow, upsert_arrow
+from lakehouse.engines import clickhouse, trino
 from lakehouse.merge import NotOneRowPerKey, StepResult
 from lakehouse.tables import Column, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.stack
 TABLE = Table(
@@ -80,11 +85,62 @@ def test_only_the_named_rows_are_looked_at(table: Table) -> None:
     assert not merge({"a": 7}, "three", only=[]).changed
 
 
-def test_a_change_of_most_of_the_table_writes_it_anew(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrow_merge, "MOST_NAMED", 1)
-    merge({"a": 1, "b": 2, "c": 3}, "one")
-    merge({"a": 2, "b": 3, "c": 3}, "two")
-    assert stored() == {"a": 2, "b": 3, "c": 3}
+def deletes() -> int:
+    return int(metadata.load(TABLE).inspect.delete_files().num_rows)
+
+
+def test_a_small_change_writes_places_and_a_large_one_the_whole_table(table: Table) -> None:
+    world: dict[str, int | None] = {str(number): number for number in range(20)}
+    merge(world, "one")
+    merge(world | {"3": 33}, "two")
+    assert (deletes(), stored()) == (1, world | {"3": 33})
+    # three of twenty are deleted ones then, five would be too many
+    merge(world | {"3": 34, "4": 44}, "three", only=["3", "4"])
+    assert (deletes(), stored()) == (3, world | {"3": 34, "4": 44})
+    merge(world | {"3": 35, "5": 55}, "four", only=["3", "4", "5"])
+    assert (deletes(), stored()) == (0, world | {"3": 35, "5": 55})
+
+
+def test_many_files_are_put_together(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_merge, "MOST_FILES", 2)
+    world: dict[str, int | None] = {str(number): number for number in range(20)}
+    merge(world, "one")
+    merge(world | {"1": 11}, "two")
+    assert deletes() == 1
+    merge(world | {"1": 11, "2": 22}, "three")
+    assert (deletes(), len(list(metadata.load(TABLE).scan().plan_files())), stored()["2"]) == (0, 1, 22)
+
+
+def test_rows_that_the_caller_has_read_are_used_only_while_they_are_the_newest(table: Table) -> None:
+    merge({"a": 1, "b": 2}, "one")
+    was = row_delta.read(metadata.load(TABLE))
+    common: dict[str, Any] = {"by": "id", "sources": {}, "run_id": "test", "watermark": False, "stored": was}
+    assert not merge_arrow(TABLE, rows({"a": 1, "b": 2}), batch="two", **common).changed
+    merge({"a": 5, "b": 2}, "three")
+    result = merge_arrow(TABLE, rows({"a": 1, "b": 2}), batch="four", **common)
+    assert (result.updated, stored()) == (1, {"a": 1, "b": 2})
+
+
+def test_every_engine_reads_the_same_rows_after_a_change(table: Table, spark: SparkSession) -> None:
+    world: dict[str, int | None] = {str(number): number for number in range(40)}
+    merge(world, "one")
+    merge(world | {"3": 33, "new": None}, "two")
+    world = {key: value for key, value in world.items() if key != "7"} | {"3": 34, "new": 1}
+    merge(world, "three")
+    assert deletes() >= 2
+    wanted = sorted(world.items())
+    asked = "SELECT id, value FROM"
+    answers = {
+        "pyiceberg": list(stored().items()),
+        "spark": [tuple(row) for row in spark.sql(f"{asked} {TABLE.name}").collect()],
+        "trino": trino.query(f"{asked} {TABLE.name}"),
+        "clickhouse": clickhouse.query(f"{asked} {clickhouse.lake_table(TABLE.name)}"),
+    }
+    assert {engine: sorted(found) for engine, found in answers.items()} == dict.fromkeys(answers, wanted)
+    # and what another engine writes after it is read here
+    spark.sql(f"DELETE FROM {TABLE.name} WHERE id = '9'")
+    merge(world | {"10": 100}, "four")
+    assert stored() == world | {"10": 100}
 
 
 def test_two_rows_of_one_key_are_refused(table: Table) -> None:

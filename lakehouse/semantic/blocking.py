@@ -85,18 +85,23 @@ def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people") ->
 
     needed = people.select(["source", "source_id", "created_at", "merged_into", *COMPARABLE])
     con.register("people_arrow", needed.append_column("idx", pa.array(np.arange(people.num_rows))))
-    local, domain = "split_part(email_n, '@', 1)", "split_part(email_n, '@', 2)"
+    # nested, for DuckDB computes an expression as often as it is written
     con.execute(
         f"""
         CREATE OR REPLACE TABLE {name} AS
-        SELECT *,
-               {generic_email("email_n")} AS email_is_generic,
-               CASE WHEN NOT {generic_email("email_n")}
-                    THEN regexp_replace({local}, '[^a-z0-9]', '', 'g') END AS email_letters,
-               CASE WHEN NOT {generic_email("email_n")} AND {domain} NOT IN ({_listed(frozenset(COMMON_DOMAINS))})
-                    THEN {domain} END AS own_domain,
+        SELECT * EXCLUDE (local_part, domain),
+               CASE WHEN NOT email_is_generic
+                    THEN regexp_replace(local_part, '[^a-z0-9]', '', 'g') END AS email_letters,
+               CASE WHEN NOT email_is_generic AND domain NOT IN ({_listed(frozenset(COMMON_DOMAINS))})
+                    THEN domain END AS own_domain,
                {SPLIT} AS part
-        FROM people_arrow
+        FROM (
+            SELECT *, {_generic("local_part", "domain")} AS email_is_generic
+            FROM (
+                SELECT *, split_part(email_n, '@', 1) AS local_part, split_part(email_n, '@', 2) AS domain
+                FROM people_arrow
+            )
+        )
         """
     )
     con.unregister("people_arrow")
@@ -104,19 +109,29 @@ def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people") ->
 
 def generic_email(column: str) -> str:
     """SQL: whether an address is a desk's or a placeholder's, by its form."""
+    return _generic(f"split_part({column}, '@', 1)", f"split_part({column}, '@', 2)")
+
+
+def _generic(local: str, domain: str) -> str:
     return (
-        f"(rtrim(split_part({column}, '@', 1), '0123456789') IN ({_listed(GENERIC_LOCAL_PARTS)})"
-        f" OR split_part({column}, '@', 2) IN ({_listed(PLACEHOLDER_DOMAINS)}))"
+        f"(rtrim({local}, '0123456789') IN ({_listed(GENERIC_LOCAL_PARTS)})"
+        f" OR {domain} IN ({_listed(PLACEHOLDER_DOMAINS)}))"
     )
 
 
-def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks", wanted: str | None = None) -> None:
+def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks", wanted: str | None = None,
+          more: bool = False) -> None:  # fmt: skip
     """Every key of every record, as the table `blocks(pass, key, idx)`. Deleted and merged records have theirs too.
 
-    `wanted` names a table of (pass, key): only blocks with those.
+    `wanted` names a table of (pass, key): only blocks with those. `more`: beside those that the table has.
     """
-    con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
-    for number, rule in enumerate(RULES):
+    if not more:
+        con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
+    asked = list(range(len(RULES)))
+    if wanted:
+        asked = [number for (number,) in con.execute(f"SELECT DISTINCT pass FROM {wanted} ORDER BY 1").fetchall()]
+    for number in asked:
+        rule = RULES[number]
         chosen = f"k IN (SELECT key FROM {wanted} WHERE pass = {number})" if wanted else "k IS NOT NULL"
         con.execute(
             f"INSERT INTO {blocks} SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM {people})"
@@ -181,11 +196,14 @@ def candidates(
     with an end in it.
     """
     measure(con, max_block)
-    across = "AND a.source <> b.source" if between_sources else ""
-    wanted, ends = "", ""
+    across, keyed = "", "FROM usable"
+    if between_sources:
+        across, keyed = "AND a.source <> b.source", "SELECT u.*, p.source FROM usable u JOIN people p USING (idx)"
+    wanted, ends, apart = "", "keyed", "a.idx < b.idx"
     if touched is not None:
         wanted = f"SEMI JOIN (SELECT DISTINCT pass, key FROM blocks SEMI JOIN {touched} USING (idx)) USING (pass, key)"
-        ends = f"WHERE a.idx IN (FROM {touched}) OR b.idx IN (FROM {touched})"
+        # from the touched end: most pairs of these blocks are of two records that nothing has touched
+        ends, apart = f"(FROM keyed SEMI JOIN {touched} USING (idx))", "a.idx <> b.idx"
     con.execute(
         f"""
         CREATE OR REPLACE TABLE pairs AS
@@ -196,10 +214,10 @@ def candidates(
             SELECT b.pass, b.key, p.part, b.idx FROM wanted b JOIN people p USING (idx) JOIN parts
             ON parts.pass = b.pass AND parts.key = b.key AND parts.part = p.part
             WHERE parts.n BETWEEN 2 AND {max_block} AND p.part <> ''
-        ), keyed AS (SELECT u.*, p.source FROM usable u JOIN people p USING (idx))
-        SELECT a.idx AS l, b.idx AS r, bit_or(1::BIGINT << a.pass) AS passes
-        FROM keyed a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND a.idx < b.idx {across}
-        {ends} GROUP BY ALL
+        ), keyed AS ({keyed})
+        SELECT least(a.idx, b.idx) AS l, greatest(a.idx, b.idx) AS r, bit_or(1::BIGINT << a.pass) AS passes
+        FROM {ends} a JOIN keyed b ON a.pass = b.pass AND a.key = b.key AND a.part = b.part AND {apart} {across}
+        GROUP BY ALL
         """
     )
     return _report(con, max_block)

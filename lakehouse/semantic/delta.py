@@ -44,7 +44,8 @@ def _find_changed(con: DuckDBPyConnection, before: pa.Table) -> None:
     import numpy as np
     import pyarrow as pa
 
-    con.register("before", before.append_column("idx", pa.array(np.arange(before.num_rows))))
+    needed = before.select(["source", "source_id", *_COMPARED])
+    con.register("before", needed.append_column("idx", pa.array(np.arange(before.num_rows))))
     same = " AND ".join(f"n.{name} IS NOT DISTINCT FROM o.{name}" for name in _COMPARED)
     con.execute(
         f"""
@@ -62,12 +63,14 @@ def _find_changed(con: DuckDBPyConnection, before: pa.Table) -> None:
     con.execute("UPDATE changed_before SET idx = whole FROM rows WHERE idx = taken")
 
 
-def _fetch_blocks(con: DuckDBPyConnection, more: str = "SELECT 0 AS pass, '' AS key WHERE false") -> None:
-    """`blocks`: those that hold a touched record, and `more`."""
+def _fetch_blocks(con: DuckDBPyConnection, more: str | None = None) -> None:
+    """`blocks`: those that hold a touched record, and `more`; without that, those it has not yet are added to it."""
     con.execute("CREATE OR REPLACE TABLE touched_people AS FROM people WHERE idx IN (FROM touched)")
     blocking.index(con, "touched_people", "blocks_touched")
-    con.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT pass, key FROM blocks_touched UNION {more}")
-    blocking.index(con, wanted="wanted")
+    # a block that is there is there whole
+    others = f"UNION {more}" if more else "EXCEPT SELECT pass, key FROM blocks"
+    con.execute(f"CREATE OR REPLACE TABLE wanted AS SELECT DISTINCT pass, key FROM blocks_touched {others}")
+    blocking.index(con, wanted="wanted", more=more is None)
 
 
 def _touch_blocks(con: DuckDBPyConnection, max_block: int) -> None:

@@ -16,6 +16,7 @@ from lakehouse.arrow_merge import append_arrow, merge_arrow
 from lakehouse.merge import StepResult, batch_id
 from lakehouse.semantic import blocking, history, model, normalized_records, overrides, state
 from lakehouse.semantic.resolution import Options, Resolution, State, resolve
+from lakehouse.semantic.state import Loaded
 from lakehouse.semantic.tables import (
     BLOCKING_INDEX,
     ENTITY_ALIAS,
@@ -33,26 +34,31 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TABLE = ENTITY_INDEX
+_SAID = (
+    "email", "phone", "first_name", "last_name", "full_name", "created_at", "updated_at", "email_n", "phone_n",
+)  # fmt: skip
+"""Columns of a record that its row here follows from, beside its entity."""
 
 
-def entity_rows(resolution: Resolution) -> pa.Table:
-    """Rows of semantic.entity_index."""
+def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Table:
+    """Rows of semantic.entity_index; `only`: of those whose `source_id` is among these."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    people = resolution.people
-    first, last, full = (people.column(name).to_numpy().tolist() for name in ("first_name", "last_name", "full_name"))
-    # not by Arrow's join: it loses rows at the end of which all parts are null
-    whole = [
-        name if name is not None else " ".join(filter(None, parts)) or None
-        for name, *parts in zip(full, first, last, strict=True)
-    ]
+    people, entity, confidence = resolution.people, resolution.entity, resolution.confidence
+    if only is not None:
+        chosen = pc.is_in(people.column("source_id"), value_set=only)
+        mask = chosen.to_numpy()
+        people, entity, confidence = people.filter(chosen), entity[mask], confidence[mask]
+    first, last = people.column("first_name"), people.column("last_name")
+    # null where a part is: Arrow's join that skips them loses rows at the end of which all parts are null
+    both = pc.binary_join_element_wise(first, last, " ")
     columns = {
-        "entity_id": pa.array(resolution.entity, pa.string()),
+        "entity_id": pa.array(entity, pa.string()),
         "email_normalized": people.column("email_n"),
         "phone_normalized": people.column("phone_n"),
-        "full_name": pa.array(whole, pa.string()),
-        "match_confidence": pc.cast(pa.array(resolution.confidence), pa.decimal128(5, 2), safe=False),
+        "full_name": pc.coalesce(people.column("full_name"), both, first, last),
+        "match_confidence": pc.cast(pa.array(confidence), pa.decimal128(5, 2), safe=False),
     }
     kept = ("source", "source_id", "email", "phone", "first_name", "last_name", "created_at", "updated_at")
     return pa.table({**columns, **{name: people.column(name) for name in kept}})
@@ -106,30 +112,53 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
 
 
 def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
-    """Ids of records whose rows, or whose edges', can differ from those that are stored: the rest was taken over."""
+    """Ids of records whose entity or edges can differ from what is stored: the rest was taken over."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    now = resolution.people.column("source_id")
-    gone = set(previous.people.column("source_id").to_numpy()).difference(now.to_numpy())
-    mine = now.filter(pa.array(resolution.affected)).to_numpy()
-    return pa.array(sorted(gone.union(mine)), pa.string())
+    now, was = (state.people.column("source_id") for state in (resolution, previous))
+    gone = was.filter(pc.invert(pc.is_in(was, value_set=now)))
+    mine = now.filter(pa.array(resolution.affected))
+    return pc.unique(pa.chunked_array([*gone.chunks, *mine.chunks], pa.string()))
 
 
-def write(resolution: Resolution, previous: State | None, rescored: bool, parameters: model.Parameters,
-           sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
+def _ids_said_otherwise(people: pa.Table, before: pa.Table) -> pa.Array:
+    """Ids of records of which a column that stands in the index is another than it was."""
+    import duckdb
+
+    differs = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in _SAID)
+    with duckdb.connect() as con:
+        con.register("n", people.select(["source", "source_id", *_SAID]))
+        con.register("o", before.select(["source", "source_id", *_SAID]))
+        found = con.sql(f"SELECT n.source_id FROM n JOIN o USING (source, source_id) WHERE {differs}").to_arrow_table()
+    return found.column(0).combine_chunks()
+
+
+def write(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters,
+          sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
     """All tables, in an order in which a crash in between loses nothing.
 
     Events follow from the index as it was, so they are written before it; the edges tell what the next run takes over,
     so they come after it.
     """
+    import pyarrow as pa
+
     events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
     append_arrow(ENTITY_EVENTS, events, batch, run_id)
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
     merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
-    only = None if rescored or previous is None else _ids_affected(resolution, previous)
-    result = merge_arrow(TABLE, entity_rows(resolution), by="source_id", only=only, **common)
-    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version)
-    merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, **common)
+    if previous is None or rescored:
+        rows, edges = entity_rows(resolution), state.edge_rows(resolution.people, resolution.edges, parameters.version)
+        result = merge_arrow(TABLE, rows, by="source_id", **common)
+        merge_arrow(ENTITY_EDGES, edges, by="left_id", **common)
+    else:
+        only = _ids_affected(resolution, previous)
+        edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
+        differing = pa.concat_arrays([only, _ids_said_otherwise(resolution.people, previous.people)])
+        rows = entity_rows(resolution, differing)
+        result = merge_arrow(TABLE, rows, by="source_id", only=differing, stored=previous.index, **common)
+        merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, stored=previous.scored, **common)
+        result = replace(result, read=resolution.people.num_rows)
     if result.changed:
         _write_stats(resolution.stats, run_id)
     metadata.advance(TABLE.name, sources, batch)

@@ -27,6 +27,8 @@ SOURCES: dict[str, str] = {
 Key = tuple[str, str]
 """(source, source_id) of a record."""
 
+KEY = ["source", "source_id"]
+BY_KEY = [(name, "ascending") for name in KEY]
 _TIME = pa.timestamp("us", tz="UTC")
 ATTRIBUTES = (
     "email", "phone", "first_name", "last_name", "full_name", "house_number", "street", "city", "zip", "state",
@@ -101,7 +103,7 @@ def _street(house: str | None, street: str | None) -> str | None:
 
 def normalise(sent: pa.Table) -> pa.Table:
     """The table sorted by (source, source_id), so that nothing after depends on files' order, with `COMPARABLE`."""
-    people = sent.sort_by([("source", "ascending"), ("source_id", "ascending")])
+    people = sorted_by_key(sent)
     as_sent_ = people.column
     regions = _each(normalize.country, as_sent_("country"))
     names = _all(normalize.names, *map(as_sent_, ("first_name", "last_name", "full_name")))
@@ -126,6 +128,11 @@ def normalise(sent: pa.Table) -> pa.Table:
             name, values if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
         )
     return people
+
+
+def sorted_by_key(people: pa.Table) -> pa.Table:
+    """The table sorted by (source, source_id)."""
+    return people.take(pc.sort_indices(people.select(KEY), BY_KEY))
 
 
 def keys_of(people: pa.Table) -> list[Key]:

@@ -186,6 +186,7 @@ def _held(entity: np.ndarray, edges: pa.Table) -> tuple[np.ndarray, np.ndarray]:
 def _stats(people: pa.Table, candidates: blocking.Candidates, edges: pa.Table, entity: np.ndarray, found: Clustering,
            generic: Mapping[str, int]) -> dict[tuple[str, str], float]:  # fmt: skip
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     codes = pa.array(entity, pa.string()).dictionary_encode().indices.to_numpy()
     per_entity = np.bincount(codes) if len(codes) else np.zeros(0, dtype=np.int64)
@@ -200,7 +201,8 @@ def _stats(people: pa.Table, candidates: blocking.Candidates, edges: pa.Table, e
         ("components_guarded", ""): found.guarded,
     }
     stats |= {("generic_values", name): n for name, n in generic.items()}
-    stats |= {("records", source): n for source, n in Counter(people.column("source").to_pylist()).items()}
+    sources = pc.value_counts(people.column("source").combine_chunks()).to_pylist()
+    stats |= {("records", counted["values"]): counted["counts"] for counted in sources}
     stats |= {("entities_of_size", str(size)): n for size, n in sizes.items()}
     stats |= {("unions_refused", why): n for why, n in found.refused.items()}
     for metric, counts in (

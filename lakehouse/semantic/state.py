@@ -5,19 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from lakehouse import metadata
+from lakehouse import metadata, row_delta
 from lakehouse.semantic import blocking, model, normalized_records
 from lakehouse.semantic.matching import EDGES
+from lakehouse.semantic.records import KEY
 from lakehouse.semantic.resolution import Options, State
 from lakehouse.semantic.tables import ENTITY_ALIAS, ENTITY_EDGES, ENTITY_INDEX, NORMALIZED_RECORDS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+    from lakehouse.row_delta import Stored
 
 MODEL = "semantic.model"
 """Stands among the sources for parameters, options and rules: when they change, all is scored again."""
@@ -34,43 +40,55 @@ def fingerprint(parameters: model.Parameters, options: Options) -> int:
     return int.from_bytes(hashlib.sha256(json.dumps(said).encode()).digest()[:8]) >> 1
 
 
-def load(known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | None]) -> tuple[State | None, bool]:
+@dataclass(frozen=True)
+class Loaded(State):
+    """A state as it was read, and the tables it was read from, with the places of their rows."""
+
+    records: Stored
+    index: Stored
+    scored: Stored
+
+
+def load(known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | None]) -> tuple[Loaded | None, bool]:
     """What the last run left, and whether all has to be scored again: it has new parameters, or is not kept whole.
 
-    `known` are the watermarks of semantic.entity_index, `sources` what this run reads.
+    `known` are the watermarks of semantic.entity_index, `sources` what this run reads. The people come in the order
+    of the table's files.
     """
     import duckdb
 
-    index = metadata.load(ENTITY_INDEX).scan(selected_fields=("source", "source_id", "entity_id")).to_arrow()
-    if not index.num_rows:
-        return None, False
     base = known[NORMALIZED_RECORDS.name].last_snapshot_id if NORMALIZED_RECORDS.name in known else None
-    table = metadata.load(NORMALIZED_RECORDS)
-    kept = base is not None and table.snapshot_by_id(base) is not None
-    people = normalized_records.from_iceberg(table, base if kept else None)
+    kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
+    # three tables at once: each waits for the object store some of the time
+    with ThreadPoolExecutor() as pool:
+        reading = [pool.submit(row_delta.read, metadata.load(table)) for table in (ENTITY_INDEX, ENTITY_EDGES)]
+        records = normalized_records.stored(base if kept else None)
+        index, scored = (one.result() for one in reading)
+    if not index.rows.num_rows:
+        return None, False
+    people = normalized_records.of_rows(records.rows)
     with duckdb.connect() as con:
-        con.register("people", people)
-        con.register("entity_index", index)
+        con.register("people", _keys(people))
+        con.register("entity_index", index.rows.select(["source", "source_id", "entity_id"]))
         entities = con.sql("SELECT entity_id FROM people LEFT JOIN entity_index USING (source, source_id)"
-                           " ORDER BY source, source_id").to_arrow_table().column(0)  # fmt: skip
-        there = entities.is_valid()
+                           " ORDER BY idx").to_arrow_table().column(0)  # fmt: skip
         whole = kept and not entities.null_count
-        people = people.filter(there)
-        con.register("people", people.select(["source", "source_id"]).append_column("idx", _numbers(people.num_rows)))
-        edges = _edges(con) if whole else EDGES.empty_table()
+        if not whole:
+            people = people.filter(entities.is_valid())
+            entities = entities.drop_null()
+        edges = _edges(con, scored.rows) if whole else EDGES.empty_table()
     rescore = not whole or known[MODEL].last_snapshot_id != sources[MODEL] if MODEL in known else True
-    return State(people, entities.filter(there).to_numpy(), edges), rescore
+    return Loaded(people, entities.to_numpy(), edges, records, index, scored), rescore
 
 
-def _numbers(rows: int) -> pa.Array:
-    import numpy as np
+def _keys(people: pa.Table) -> pa.Table:
+    """The keys and positions of people."""
+    return people.select(KEY).append_column("idx", pa.array(np.arange(people.num_rows)))
 
-    return pa.array(np.arange(rows))
 
-
-def _edges(con: DuckDBPyConnection) -> pa.Table:
-    """The stored edges by the positions of their records, strongest first."""
-    con.register("stored", metadata.load(ENTITY_EDGES).scan().to_arrow())
+def _edges(con: DuckDBPyConnection, stored: pa.Table) -> pa.Table:
+    """The stored edges by the positions of their records, in the order of the table's files."""
+    con.register("stored", stored)
     columns = ", ".join(f"{_OF_EDGE.get(name, name)} AS {name}" for name in EDGES.names if name not in ("l", "r"))
     return (
         con.sql(
@@ -78,7 +96,6 @@ def _edges(con: DuckDBPyConnection) -> pa.Table:
             SELECT a.idx AS l, b.idx AS r, {columns} FROM stored
             JOIN people a ON left_source = a.source AND left_id = a.source_id
             JOIN people b ON right_source = b.source AND right_id = b.source_id
-            ORDER BY weight DESC, l, r
             """
         )
         .to_arrow_table()
@@ -86,13 +103,15 @@ def _edges(con: DuckDBPyConnection) -> pa.Table:
     )
 
 
-def edge_rows(people: pa.Table, edges: pa.Table, version: str) -> pa.Table:
-    """Rows of semantic.entity_edges."""
+def edge_rows(people: pa.Table, edges: pa.Table, version: str, only: pa.Array | None = None) -> pa.Table:
+    """Rows of semantic.entity_edges; `only`: of those whose `left_id` is among these."""
+    if only is not None:
+        edges = edges.filter(pc.is_in(people.column("source_id").take(edges.column("l")), value_set=only))
     columns = {_OF_EDGE.get(name, name): edges.column(name) for name in edges.column_names if name not in ("l", "r")}
     for side, name in (("l", "left"), ("r", "right")):
         columns[f"{name}_source"] = people.column("source").take(edges.column(side))
         columns[f"{name}_id"] = people.column("source_id").take(edges.column(side))
-    return pa.table({**columns, "model": pa.array([version] * edges.num_rows, pa.string())})
+    return pa.table({**columns, "model": pa.repeat(version, edges.num_rows)})
 
 
 def aliases() -> pa.Table:
