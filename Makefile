@@ -4,7 +4,7 @@ LAKEHOUSE := .lakehouse/env/bin/lakehouse
 RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset lab lint bench lock
+.PHONY: help doctor setup demo test test-fast up down status reset lab notebooks exercises lint bench lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +42,16 @@ reset:  ## stop all and delete the stack's data
 lab: setup  ## JupyterLab on the notebooks
 	@$(LAKEHOUSE) lab
 
-lint: setup  ## ruff, mypy, notebooks without outputs
+notebooks: setup  ## run all lessons on the running stack; writes a site of executed copies
+	@$(LAKEHOUSE) lessons run
+
+exercises: setup  ## progress across the exercise sheets
+	@$(LAKEHOUSE) exercises list
+
+lint: setup  ## ruff, mypy, the lessons' rules, notebooks without outputs
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
-	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb
+	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb exercises/*.ipynb
+	@$(LAKEHOUSE) lessons lint
 
 bench: setup  ## measure: a million records through entity resolution, beside plain Splink
 	@$(RUN)/python -m bench.entity_resolution

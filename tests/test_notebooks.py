@@ -11,7 +11,7 @@ import pytest
 
 from lakehouse.runner import KERNEL, NOTEBOOK_DIR
 
-NOTEBOOKS = sorted(NOTEBOOK_DIR.glob("*.ipynb"))
+NOTEBOOKS = sorted(NOTEBOOK_DIR.glob("[0-9][0-9]_*.ipynb"))
 FORBIDDEN = {
     "a host or port": r"127\.0\.0\.1|localhost|:\d{4}\b",
     "a sleep": r"\bsleep\(",
