@@ -23,6 +23,7 @@ def main() -> None:
     console.print(f"open  {url}\nend it with Ctrl-C", soft_wrap=True, highlight=False)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.host}",
                f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--allow-root", "--log-level=WARN",
-               f"--ServerApp.root_dir={PROJECT_ROOT}", "--ServerApp.default_url=/lab/tree/notebooks/index.ipynb"]  # fmt: skip
+               f"--ServerApp.root_dir={PROJECT_ROOT}",
+               "--ServerApp.default_url=/lab/tree/notebooks/index.ipynb"]  # fmt: skip
     # through the environment: a command line can be read by every user of the machine
     os.execve(sys.executable, command, {**os.environ, "JUPYTER_TOKEN": token})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,11 @@ def test_navigation_and_index_are_as_generated() -> None:
 
 
 def test_every_link_of_a_lesson_leads_to_a_file() -> None:
-    import re
-
     for path in [*LESSONS, navigation.INDEX]:
         for cell in book.read(path).cells:
-            if cell.cell_type == "markdown" and "navigation" in cell.metadata.get("tags", []):
-                for target in re.findall(r"\]\(([^)#]+)\)", cell.source):
-                    assert (path.parent / target).is_file(), f"{path.name} links to {target}"
+            targets = re.findall(r"\]\(([^)#:]+)\)", cell.source) if cell.cell_type == "markdown" else []
+            for target in targets:
+                assert (path.parent / target).is_file(), f"{path.name} links to {target}"
 
 
 def _code(source: str, **metadata: Any) -> Any:
