@@ -22,6 +22,7 @@ from lakehouse.merge import (
     NotOneRowPerKey,
     StepResult,
     batch_id,
+    committed,
     is_audit,
 )
 from lakehouse.tables import Table, iceberg_schema
@@ -153,7 +154,7 @@ def merge_arrow(
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
     current, counts = metadata.load(table), dict[str, int]()
-    if not _holds(current, batch):
+    if committed(table, batch, current) is None:
         new = fit(table, rows)
         current, counts = _merge_batch(table, current, new, by, only, stored, {BATCH_ID: batch, RUN_ID: run_id})
     if watermark:
@@ -169,11 +170,6 @@ def merge_arrow(
         changed=any(counts.values()),
         seconds=time.monotonic() - began,
     )
-
-
-def _holds(current: IcebergTable, batch: str) -> bool:
-    """Whether a batch is among the commits of the table as it was loaded."""
-    return any(s.summary and s.summary.additional_properties.get(BATCH_ID) == batch for s in current.snapshots())
 
 
 def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, only: pa.Array | None,
@@ -209,7 +205,7 @@ def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, on
 
 def append_arrow(table: Table, rows: pa.Table, batch: str, run_id: str) -> None:
     """Add rows, once per batch; nothing where there are none."""
-    if rows.num_rows and not _holds(current := metadata.load(table), batch):
+    if rows.num_rows and committed(table, batch, current := metadata.load(table)) is None:
         current.append(fit(table, rows), snapshot_properties={BATCH_ID: batch, RUN_ID: run_id})
 
 

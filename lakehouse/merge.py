@@ -18,6 +18,7 @@ from lakehouse.errors import LakehouseError
 from lakehouse.tables import Table
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
@@ -63,9 +64,9 @@ def batch_id(target: str, before: Mapping[str, metadata.Watermark], sources: Map
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def committed(table: Table, batch: str) -> int | None:
-    """The snapshot in which a batch was committed to a table, if it was."""
-    for snapshot in metadata.load(table).snapshots():
+def committed(table: Table, batch: str, loaded: IcebergTable | None = None) -> int | None:
+    """The snapshot in which a batch was committed to a table, if it was; `loaded`: as it was loaded already."""
+    for snapshot in (metadata.load(table) if loaded is None else loaded).snapshots():
         if snapshot.summary is not None and snapshot.summary.additional_properties.get(BATCH_ID) == batch:
             return snapshot.snapshot_id
     return None

@@ -78,9 +78,9 @@ class Stored:
         return (len(self.files) + len(deletes)) / max(1, len(partitions))
 
 
-def read(current: IcebergTable, columns: Sequence[str] = ("*",), snapshot_id: int | None = None) -> Stored:
+def read(current: IcebergTable, snapshot_id: int | None = None) -> Stored:
     """The live rows of a table at a snapshot (None: at the newest), with their places; all files at once."""
-    scan = current.scan(selected_fields=tuple(columns), snapshot_id=snapshot_id)
+    scan = current.scan(snapshot_id=snapshot_id)
     tasks = sorted(scan.plan_files(), key=lambda task: task.file.file_path)
     reader = ArrowScan(current.metadata, current.io, scan.projection(), AlwaysTrue())
 

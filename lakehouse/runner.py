@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def export_html(notebook: Path) -> Path:
     return notebook.with_suffix(".html")
 
 
+@contextmanager
+def private_kernel() -> Iterator[Any]:
+    """The client's configuration for a kernel that talks over Unix sockets: no port that another user could reach.
+
+    Their folder is this kernel's own: by default two kernels that start at once would take the same names.
+    """
+    from traitlets.config import Config
+
+    sockets = tempfile.mkdtemp(prefix="kernel-")
+    try:
+        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}})
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
 def run_notebook(
     name: str,
     parameters: Mapping[str, Any],
@@ -101,34 +117,29 @@ def run_notebook(
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
-    from traitlets.config import Config
 
     source = find_notebook(name)
     check_parameters(source, parameters)
     archive.mkdir(parents=True, exist_ok=True)
-    sockets = tempfile.mkdtemp(prefix="kernel-")
     target = archive / f"try-{try_number or next_try(archive)}.ipynb"
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(target),
-            parameters=dict(parameters),
-            kernel_name=KERNEL,
-            cwd=str(PROJECT_ROOT),
-            progress_bar=False,
-            log_output=True,
-            autosave_cell_every=0,
-            start_timeout=START_TIMEOUT_SECONDS,
-            execution_timeout=cell_timeout,
-            # The kernel talks over Unix sockets: no TCP port that another user of the machine could reach. Their folder
-            # is this kernel's own: by default two kernels that start at once would take the same names.
-            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}}),
-        )
+        with private_kernel() as config:
+            papermill.execute_notebook(
+                str(source),
+                str(target),
+                parameters=dict(parameters),
+                kernel_name=KERNEL,
+                cwd=str(PROJECT_ROOT),
+                progress_bar=False,
+                log_output=True,
+                autosave_cell_every=0,
+                start_timeout=START_TIMEOUT_SECONDS,
+                execution_timeout=cell_timeout,
+                config=config,
+            )
     except PapermillExecutionError as error:
         html = export_html(target)
         raise NotebookFailed(
             f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue} (executed copy: {html})"
         ) from error
-    finally:
-        shutil.rmtree(sockets, ignore_errors=True)
     return ExecutedNotebook(notebook=target, html=export_html(target))

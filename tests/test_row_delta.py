@@ -76,7 +76,6 @@ def test_what_is_read_has_its_places_and_no_deleted_rows(table: IcebergTable) ->
     take_out(table, stored, [1, 2], rows())
     assert ids(table) == [3, 4, 5]
     assert read(table).dead() == 3
-    assert read(table, ["kind"]).data.column_names == ["kind"]
 
 
 def test_a_table_written_whole_has_no_deletes_left(table: IcebergTable) -> None:

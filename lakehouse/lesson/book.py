@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakehouse.runner import NOTEBOOK_DIR, PROJECT_ROOT
+from lakehouse.runner import KERNEL, NOTEBOOK_DIR, PROJECT_ROOT
 
 EXERCISE_DIR = PROJECT_ROOT / "exercises"
+METADATA = {
+    "kernelspec": {"display_name": "Lakehouse (Python 3.11)", "language": "python", "name": KERNEL},
+    "language_info": {"name": "python"},
+}
+"""Of every notebook that is generated."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,13 @@ def read(path: Path) -> Any:
     import nbformat
 
     return nbformat.read(path, as_version=4)
+
+
+def text(notebook: Any) -> str:
+    """A notebook as its file's text."""
+    import nbformat
+
+    return nbformat.writes(notebook, version=4) + "\n"
 
 
 def lesson(path: Path) -> Lesson:

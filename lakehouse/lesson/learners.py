@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.errors import LakehouseError
 from lakehouse.lesson.questions import all_questions
 from lakehouse.settings import get_settings
 
@@ -16,9 +18,17 @@ if TYPE_CHECKING:
 RIGHT = "right"
 
 
+class BadName(LakehouseError):
+    """A learner's name that cannot be part of a file's name."""
+
+
 def learner() -> str:
-    """Who is learning: `WORKBOOK_LEARNER`, so that several share a machine; else `me`."""
-    return os.environ.get("WORKBOOK_LEARNER", "me")
+    """Who is learning: `WORKBOOK_LEARNER`, so that several share a machine; else `me`. Raises `BadName`."""
+    name = os.environ.get("WORKBOOK_LEARNER", "me")
+    # it becomes part of the names of a file and of a namespace
+    if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
+        raise BadName(f"WORKBOOK_LEARNER is {name!r}", "use small letters, digits and _, 40 at most")
+    return name
 
 
 def _file() -> Path:

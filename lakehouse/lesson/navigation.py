@@ -7,7 +7,7 @@ from typing import Any
 
 from lakehouse.lesson import book
 from lakehouse.lesson.book import Lesson
-from lakehouse.runner import KERNEL, NOTEBOOK_DIR
+from lakehouse.runner import NOTEBOOK_DIR
 
 INDEX = NOTEBOOK_DIR / "index.ipynb"
 TAG = "navigation"
@@ -57,10 +57,9 @@ def index(all_lessons: list[Lesson]) -> Any:
         if rows:
             cells.append(f"## {title}\n\n| lesson | what it shows | minutes | exercises |\n|:--|:--|--:|:--|\n"
                          + "\n".join(rows))  # fmt: skip
-    kernel = {"display_name": "Lakehouse (Python 3.11)", "language": "python", "name": KERNEL}
     return new_notebook(
         cells=[new_markdown_cell(text, id=f"index-{position:02d}") for position, text in enumerate(cells)],
-        metadata={"kernelspec": kernel, "language_info": {"name": "python"}},
+        metadata=dict(book.METADATA),
     )
 
 
@@ -69,19 +68,12 @@ def _row(lesson: Lesson) -> str:
     return f"| [{lesson.title}]({lesson.path.name}) | {lesson.promise} | {lesson.minutes} | {sheet} |"
 
 
-def text(notebook: Any) -> str:
-    """A notebook as its file's text."""
-    import nbformat
-
-    return nbformat.writes(notebook, version=4) + "\n"
-
-
 def wanted() -> dict[Path, str]:
     """Every file that is generated here, with the text that it should have. Raises `BadLesson`."""
     found = book.lessons()
     around = zip(found, [None, *found[:-1]], [*found[1:], None], strict=True)
-    files = {lesson.path: text(with_navigation(lesson, before, after)) for lesson, before, after in around}
-    return {**files, INDEX: text(index(found))}
+    files = {lesson.path: book.text(with_navigation(lesson, before, after)) for lesson, before, after in around}
+    return {**files, INDEX: book.text(index(found))}
 
 
 def build() -> list[str]:

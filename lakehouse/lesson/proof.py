@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from lakehouse.lesson.exercise import OUTCOME_MIME, RIGHT
-from lakehouse.runner import KERNEL, PROJECT_ROOT
+from lakehouse.runner import KERNEL, PROJECT_ROOT, private_kernel
 
 CELL_TIMEOUT_SECONDS = 600
 
@@ -21,23 +19,18 @@ def outcomes(book: Any, learner: str | None = None) -> dict[str, dict[str, str]]
     run's progress apart from the caller's own.
     """
     from nbclient import NotebookClient
-    from traitlets.config import Config
 
-    sockets = tempfile.mkdtemp(prefix="kernel-")
     environment = {**os.environ, "WORKBOOK_LEARNER": learner} if learner else dict(os.environ)
-    try:
+    with private_kernel() as config:
         client = NotebookClient(
             book,
             kernel_name=KERNEL,
             timeout=CELL_TIMEOUT_SECONDS,
             allow_errors=True,
             resources={"metadata": {"path": str(PROJECT_ROOT)}},
-            # Unix sockets: no port that another user of the machine could reach
-            config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}}),
+            config=config,
         )
         client.execute(env=environment)
-    finally:
-        shutil.rmtree(sockets, ignore_errors=True)
     return _collect(book)
 
 

@@ -5,8 +5,6 @@ Two learners on one machine do not meet: the learner's name is part of the names
 
 from __future__ import annotations
 
-import re
-
 from lakehouse import metadata
 from lakehouse.lesson.learners import learner
 
@@ -15,7 +13,7 @@ PREFIX = "scratch"
 
 def scratch(topic: str) -> str:
     """An empty namespace `scratch_<learner>_<topic>`; what an earlier run left in it is dropped with its files."""
-    name = re.sub(r"\W+", "_", f"{PREFIX}_{learner()}_{topic}".lower())
+    name = f"{PREFIX}_{learner()}_{topic}"
     drop_scratch(name)
     metadata.catalog().create_namespace(name)
     return name

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import LakehouseError
+from lakehouse.lesson.book import EXERCISE_DIR, METADATA, text
 from lakehouse.lesson.questions import all_questions
-from lakehouse.runner import KERNEL, PROJECT_ROOT
 
-EXERCISE_DIR = PROJECT_ROOT / "exercises"
 SOLUTION_DIR = EXERCISE_DIR / "solutions"
 _REGION = re.compile(r"^# BEGIN SOLUTION\n(.*?)^# END SOLUTION\n?", re.DOTALL | re.MULTILINE)
 _CHECKED = re.compile(r"""^check\(["'](\d\d\.\d+)["']""", re.MULTILINE)
@@ -59,10 +58,7 @@ def notebook(solution: Path) -> Any:
     import jupytext
 
     book = jupytext.reads(solution.read_text(encoding="utf-8"), fmt="py:percent")
-    book.metadata = {
-        "kernelspec": {"display_name": "Lakehouse (Python 3.11)", "language": "python", "name": KERNEL},
-        "language_info": {"name": "python"},
-    }
+    book.metadata = dict(METADATA)
     book.nbformat, book.nbformat_minor = 4, 5
     for position, cell in enumerate(book.cells):
         # the same ids each time: a sheet is compared byte by byte
@@ -97,13 +93,6 @@ def sheet(solution: Path) -> Any:
         if asked and "____" not in cell.source:
             raise BadSheet(f"{solution.name}: the cell of {asked[0]} leaves nothing to fill in")
     return book
-
-
-def text(book: Any) -> str:
-    """A notebook as its file's text."""
-    import nbformat
-
-    return nbformat.writes(book, version=4) + "\n"
 
 
 def checked(source: str) -> list[str]:

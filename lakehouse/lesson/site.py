@@ -46,9 +46,11 @@ def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Execut
 
 
 def _link_pages(page: Path) -> None:
-    """Links between lessons lead to pages, not to notebooks."""
+    """Links between lessons lead to pages, not to notebooks; a sheet, which is no page, is only named."""
     text = page.read_text(encoding="utf-8")
-    page.write_text(re.sub(r'href="((?:\d\d_\w+|index))\.ipynb"', r'href="\1.html"', text), encoding="utf-8")
+    text = re.sub(r'href="((?:\d\d_\w+|index))\.ipynb"', r'href="\1.html"', text)
+    text = re.sub(r'<a href="\.\./(exercises/\w+\.ipynb)"[^>]*>.*?</a>', r"<code>\1</code>", text)
+    page.write_text(text, encoding="utf-8")
 
 
 def index_page(done: list[Executed]) -> str:

@@ -50,18 +50,29 @@ def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Tabl
         chosen = pc.is_in(people.column("source_id"), value_set=only)
         mask = chosen.to_numpy()
         people, entity, confidence = people.filter(chosen), entity[mask], confidence[mask]
-    first, last = people.column("first_name"), people.column("last_name")
-    # null where a part is: Arrow's join that skips them loses rows at the end of which all parts are null
-    both = pc.binary_join_element_wise(first, last, " ")
     columns = {
         "entity_id": pa.array(entity, pa.string()),
         "email_normalized": people.column("email_n"),
         "phone_normalized": people.column("phone_n"),
-        "full_name": pc.coalesce(people.column("full_name"), both, first, last),
+        "full_name": _whole_names(people),
         "match_confidence": pc.cast(pa.array(confidence), pa.decimal128(5, 2), safe=False),
     }
     kept = ("source", "source_id", "email", "phone", "first_name", "last_name", "created_at", "updated_at")
     return pa.table({**columns, **{name: people.column(name) for name in kept}})
+
+
+def _whole_names(people: pa.Table) -> pa.ChunkedArray:
+    """The name of each record as one text, null where it has none.
+
+    Not by Arrow: its `binary_join_element_wise` and `if_else` give wrong texts where nulls are.
+    """
+    import duckdb
+
+    with duckdb.connect() as con:
+        con.register("people", people.select(["first_name", "last_name", "full_name"]))
+        parts = "concat_ws(' ', nullif(first_name, ''), nullif(last_name, ''))"
+        names = con.sql(f"SELECT coalesce(full_name, nullif({parts}, '')) AS name FROM people").to_arrow_table()
+    return names.column("name")
 
 
 def _blocks(snapshot: int | None) -> pa.Table:

@@ -81,6 +81,13 @@ def test_learners_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert learners.by_sheet() == {"99": (0, 1)}
 
 
+@pytest.mark.parametrize("name", ["../ada", "Ada", "", "a b"])
+def test_a_name_that_is_no_files_name_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBOOK_LEARNER", name)
+    with pytest.raises(learners.BadName, match="small letters"):
+        learners.by_sheet()
+
+
 @pytest.mark.parametrize("answer", [BLANK, "SELECT ____", ["a", BLANK], {"a": "____"}, BLANK.anything(1).more])
 def test_a_gap_is_known_wherever_it_is(answer: object) -> None:
     assert is_blank(answer)

@@ -86,9 +86,11 @@ def test_what_is_missing_is_complained_about(old: str, new: str, says: str, tmp_
 
 def test_links_of_the_site_lead_to_pages(tmp_path: Path) -> None:
     page = tmp_path / "a.html"
-    page.write_text('<a href="05_staging.ipynb">x</a><a href="index.ipynb">i</a>', encoding="utf-8")
+    links = '<a href="05_staging.ipynb">x</a><a href="index.ipynb">i</a>'
+    page.write_text(f'{links}<a href="../exercises/05_staging.ipynb" target="_blank">s</a>', encoding="utf-8")
     site._link_pages(page)
-    assert page.read_text(encoding="utf-8") == '<a href="05_staging.html">x</a><a href="index.html">i</a>'
+    wanted = '<a href="05_staging.html">x</a><a href="index.html">i</a><code>exercises/05_staging.ipynb</code>'
+    assert page.read_text(encoding="utf-8") == wanted
 
 
 def test_the_sites_index_says_what_failed() -> None:

@@ -1,0 +1,26 @@
+"""A learner's own namespace on the live catalog: empty at the start, gone at the end, nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+
+from lakehouse import metadata
+from lakehouse.lesson import drop_scratch, query, scratch, spark_session
+
+
+@pytest.mark.stack
+def test_it_is_empty_each_time_and_goes_with_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBOOK_LEARNER", "ada")
+    namespace = scratch("test")
+    assert namespace == "scratch_ada_test"
+    spark_session().sql(f"CREATE TABLE {namespace}.t AS SELECT 1 AS n")
+    assert query(f"SELECT n FROM {namespace}.t")["n"].tolist() == [1]
+    assert metadata.catalog().list_tables(scratch("test")) == []
+    drop_scratch(namespace)
+    drop_scratch(namespace)
+    assert not metadata.catalog().namespace_exists(namespace)
+
+
+def test_other_namespaces_are_not_dropped() -> None:
+    with pytest.raises(ValueError, match="core is not a scratch namespace"):
+        drop_scratch("core")
