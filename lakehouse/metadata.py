@@ -142,7 +142,7 @@ def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def _commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], None]) -> None:
     """Load, change and commit until no other writer was first; a commit whose answer was lost is not made twice."""
-    from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException
+    from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 
     mark = str(uuid.uuid4())
     pause = threading.Event()
@@ -152,7 +152,8 @@ def _commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], None]
             return
         try:
             change(current, {COMMIT_MARK: mark})
-        except (CommitFailedException, CommitStateUnknownException):
+        except (CommitFailedException, CommitStateUnknownException, ValidationException):
+            # the last one: pyiceberg tries a refused commit again by itself, and then sees the other writer's files
             pause.wait(0.05 * 2 ** min(attempt, 5))
         else:
             return

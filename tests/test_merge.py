@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -164,6 +166,24 @@ def test_a_crash_between_data_and_watermark_is_repaired_without_a_second_commit(
 
 
 @pytest.mark.stack
+def test_targets_that_move_their_watermarks_at_the_same_moment_all_move(scratch) -> None:
+    """Staging's tasks run side by side and share one table of watermarks: whoever is refused commits again."""
+    _, target = scratch
+    targets = [f"{target.name}_{k}" for k in range(4)]
+    together = threading.Barrier(len(targets))
+
+    def move(name: str) -> None:
+        for snapshot in (1, 2, 3):
+            together.wait(timeout=60)
+            metadata.advance(name, {"scratch.any": snapshot}, f"{name}-{snapshot}")
+
+    with ThreadPoolExecutor(len(targets)) as pool:
+        list(pool.map(move, targets))
+    assert {name: metadata.watermarks(name)["scratch.any"] for name in targets} == {
+        name: Watermark(3, f"{name}-3") for name in targets
+    }
+
+
 def test_a_forgotten_watermark_reads_all_again_and_is_a_new_batch(spark, scratch) -> None:
     source, target = scratch
     write(spark, source, rows(spark, (1, "a")), 1)

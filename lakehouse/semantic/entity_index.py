@@ -64,7 +64,7 @@ def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Tabl
 def _whole_names(people: pa.Table) -> pa.ChunkedArray:
     """The name of each record as one text, null where it has none.
 
-    Not by Arrow: its `binary_join_element_wise` and `if_else` give wrong texts where nulls are.
+    Not by Arrow: its `binary_join_element_wise` gives wrong texts where nulls are and a table is in pieces.
     """
     import duckdb
 
