@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from lakehouse.semantic import model
+from lakehouse.semantic import frequencies, model
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -69,7 +69,7 @@ def prepare(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bool = 
     con.execute(
         f"""
         CREATE OR REPLACE TABLE compared AS
-        SELECT idx, {", ".join(COMPARED)},
+        SELECT idx, {", ".join(COMPARED)}, {frequencies.term("name_n")} AS name_n,
                CASE WHEN email_n NOT IN (SELECT value FROM generic_email) THEN email_n END AS email_e,
                CASE WHEN phone_n NOT IN (SELECT value FROM generic_phone) THEN phone_n END AS phone_e
         FROM people {wanted}
@@ -98,7 +98,7 @@ def score(
     edges, whatever they share: two people of one household share address, phone and often the mailbox.
     """
     prepare(con, max_names, paired=True)
-    fields = fields_with_values(con)
+    fields, chosen = fields_with_values(con), parameters or model.load()
     if con.execute("SELECT count(*) FROM pairs").fetchall()[0][0] == 0:  # also where no record says anything
         return EDGES.empty_table()
     _drop_impossible(con)
@@ -107,12 +107,12 @@ def score(
         from lakehouse.semantic import spark_scoring
 
         compared, likely = (con.sql(f"FROM {table}").to_arrow_table() for table in ("compared", "likely"))
-        found = spark_scoring.predict(compared, likely, parameters or model.load(), fields, threshold)
+        found = spark_scoring.predict(compared, likely, _lookups(con, chosen, fields), chosen, fields, threshold)
         con.register(source, found)
     else:
-        scored = _predict(con, parameters, fields, threshold)
+        scored = _predict(con, chosen, fields, threshold)
         source = scored.physical_name
-    parts = ", ".join(f"mw_{name}" if name in fields else f"0.0 AS mw_{name}" for name in model.LEVELS)
+    parts = ", ".join(f"{_weight(name, fields, chosen)} AS mw_{name}" for name in model.LEVELS)
     edges = con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
@@ -141,14 +141,27 @@ def _drop_impossible(con: DuckDBPyConnection) -> None:
     )
 
 
-def _predict(con: DuckDBPyConnection, parameters: model.Parameters | None, fields: list[str], threshold: float,
+def _weight(name: str, fields: list[str], parameters: model.Parameters) -> str:
+    """SQL: what a field adds to the weight of a pair, with what the frequency of its value adds."""
+    if name not in fields:
+        return "0.0"
+    return f"mw_{name} + mw_tf_adj_{name}" if name in model.terms(parameters, fields) else f"mw_{name}"
+
+
+def _lookups(con: DuckDBPyConnection, parameters: model.Parameters, fields: list[str]) -> dict[str, pa.Table]:
+    wanted = model.terms(parameters, fields).values()
+    return {term: frequencies.lookup(con, parameters.shares, term) for term in wanted}
+
+
+def _predict(con: DuckDBPyConnection, parameters: model.Parameters, fields: list[str], threshold: float,
              pairs: str = "likely") -> Any:  # fmt: skip
-    """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`)."""
+    """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`, `mw_tf_adj_`)."""
     from splink import DuckDBAPI, Linker
 
     blocked = con.sql(f"SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM {pairs}").to_arrow_table()
     api = DuckDBAPI(connection=con)
     linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
+    frequencies.register(linker, api, _lookups(con, parameters, fields))
     linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
     return linker.inference.predict(threshold_match_probability=threshold, warning_mode="never")
 
@@ -167,15 +180,17 @@ def compare(con: DuckDBPyConnection, parameters: model.Parameters | None = None)
     """The one pair of `pairs` level by level: `levels` and `weights` by field, `probability`, and `held_back` where
     the names forbid what the weight says."""
     prepare(con)
-    fields = fields_with_values(con)
+    fields, chosen = fields_with_values(con), parameters or model.load()
     if not fields:
         return {"levels": {}, "weights": {}, "probability": 0.0, "held_back": False}
-    scored = _predict(con, parameters, fields, 0.0, "pairs")
-    sql = f"SELECT *, NOT ({_possible(fields)} OR {_certain(fields)}) AS held_back FROM {scored.physical_name}"
+    scored = _predict(con, chosen, fields, 0.0, "pairs")
+    weights = ", ".join(f"{_weight(name, fields, chosen)} AS weight_{name}" for name in fields)
+    held_back = f"NOT ({_possible(fields)} OR {_certain(fields)}) AS held_back"
+    sql = f"SELECT *, {weights}, {held_back} FROM {scored.physical_name}"
     row = con.sql(sql).to_arrow_table().to_pylist()[0]
     return {
         "levels": {name: row[f"gamma_{name}"] for name in fields},
-        "weights": {name: row[f"mw_{name}"] for name in fields},
+        "weights": {name: row[f"weight_{name}"] for name in fields},
         "probability": row["match_probability"],
         "held_back": row["held_back"],
     }

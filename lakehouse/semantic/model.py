@@ -7,6 +7,7 @@ records of different people do. The match weight of a level is log2(m/u). The le
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import LakehouseError
+from lakehouse.semantic import frequencies
+from lakehouse.semantic.frequencies import Frequencies
 
 if TYPE_CHECKING:
     from splink import SettingsCreator
@@ -119,6 +122,10 @@ NULL = {
     "birth": "birth_n_l IS NULL OR birth_n_r IS NULL",
     "identifier": "id_n_l IS NULL OR id_n_r IS NULL",
 }
+TERM_OF = {"same name": "name_n", "same city": "city_n"}
+"""Levels whose weight follows from how often the value occurs → the term of `frequencies` that says so."""
+RAREST = {"name_n": 2e-5, "city_n": 5e-3}
+"""A smaller share counts as this: a rare value is strong evidence, and no proof. Father and son share a rare name."""
 FILLED = {"name": "coalesce(given_n, family_n)", "email": "email_e", "phone": "phone_e",
           "address": "coalesce(zip_n, city_n)", "birth": "birth_n", "identifier": "id_n"}  # fmt: skip
 """SQL: null where a record says nothing of a field."""
@@ -137,12 +144,16 @@ class UnknownModel(LakehouseError):
 
 @dataclass(frozen=True)
 class Parameters:
-    """One version of the model: `fields[field][label]` is (m, u); `prior` is the share of matches among all pairs."""
+    """One version of the model: `fields[field][label]` is (m, u); `prior` is the share of matches among all pairs.
+
+    `shares` says by column how often its values occur; without it, all values of a level weigh the same.
+    """
 
     version: str
     prior: float
     fields: Mapping[str, Mapping[str, tuple[float, float]]]
     source: str = ""
+    shares: Mapping[str, Frequencies] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -150,6 +161,7 @@ class Parameters:
             "source": self.source,
             "prior": self.prior,
             "fields": {name: {label: list(mu) for label, mu in levels.items()} for name, levels in self.fields.items()},
+            "term_frequencies": {column: known.as_json() for column, known in self.shares.items()},
         }
 
 
@@ -175,18 +187,35 @@ def load(name: str = DEFAULT) -> Parameters:
 def parse(found: Mapping[str, Any]) -> Parameters:
     """Parameters from what `as_json` gives."""
     fields = {name_: {label: (m, u) for label, (m, u) in levels.items()} for name_, levels in found["fields"].items()}
-    return Parameters(found["version"], found["prior"], fields, found["source"])
+    shares = frequencies.parse(found.get("term_frequencies", {}))
+    return Parameters(found["version"], found["prior"], fields, found["source"], shares)
+
+
+def terms(parameters: Parameters, fields: Iterable[str]) -> dict[str, str]:
+    """Of these fields, those whose weight follows from how often a value occurs → the term that is looked up."""
+    usable = frequencies.usable(parameters.shares)
+    return {
+        name: TERM_OF[label]
+        for name in fields
+        for label in parameters.fields[name]
+        if label in TERM_OF and TERM_OF[label] in usable
+    }
 
 
 def _comparison(name: str, parameters: Parameters) -> dict[str, object]:
-    known = parameters.fields[name]
-    levels = [
-        *({"sql_condition": sql, "label_for_charts": label} for sql, label in LEVELS[name]),
-        {"sql_condition": "ELSE", "label_for_charts": ELSE},
-    ]
-    for level in levels:
-        m, u = known[level["label_for_charts"]]
-        level |= {"m_probability": m, "u_probability": u}  # type: ignore[dict-item]
+    known, looked_up = parameters.fields[name], terms(parameters, [name])
+    levels: list[dict[str, object]] = []
+    for sql, label in (*LEVELS[name], ("ELSE", ELSE)):
+        m, u = known[label]
+        level = {"sql_condition": sql, "label_for_charts": label, "m_probability": m, "u_probability": u}
+        levels.append(level)
+        if TERM_OF.get(label) in looked_up.values():
+            level |= {
+                "tf_adjustment_column": looked_up[name],
+                "tf_minimum_u_value": RAREST[looked_up[name]],
+                # the level is of two columns, and its own u is the one that the share takes the place of
+                "disable_tf_exact_match_detection": True,
+            }
     null = {"sql_condition": NULL[name], "label_for_charts": "not given", "is_null_level": True}
     return {"output_column_name": name, "comparison_levels": [null, *levels]}
 

@@ -14,13 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from lakehouse.errors import LakehouseError
-from lakehouse.semantic import model
+from lakehouse.semantic import frequencies, model
 from lakehouse.settings import scoring_settings
 
 if TYPE_CHECKING:
@@ -36,15 +37,19 @@ class SparkFailed(LakehouseError):
     """The scoring process did not end well; the message is the end of what it said."""
 
 
-def predict(
-    compared: pa.Table, pairs: pa.Table, parameters: model.Parameters, fields: list[str], threshold: float
-) -> pa.Table:
-    """Splink's table of the pairs (`l`, `r`) with their levels (`gamma_`) and weights (`mw_`). Raises `SparkFailed`."""
+def predict(compared: pa.Table, pairs: pa.Table, lookups: Mapping[str, pa.Table], parameters: model.Parameters,
+            fields: list[str], threshold: float) -> pa.Table:  # fmt: skip
+    """Splink's table of the pairs (`l`, `r`) with their levels (`gamma_`) and weights (`mw_`). Raises `SparkFailed`.
+
+    `lookups` are the shares of the values by term, as `frequencies.lookup` makes them.
+    """
     with tempfile.TemporaryDirectory(prefix="er-spark-") as name:
         folder = Path(name)
         pq.write_table(compared, folder / COMPARED)
         pq.write_table(pairs, folder / PAIRS)
-        asked = {"parameters": parameters.as_json(), "fields": fields, "threshold": threshold}
+        for term, shares in lookups.items():
+            pq.write_table(shares, folder / f"{term}.parquet")
+        asked = {"parameters": parameters.as_json(), "fields": fields, "threshold": threshold, "terms": list(lookups)}
         (folder / MODEL).write_text(json.dumps(asked), encoding="utf-8")
         without_connect = {key: value for key, value in os.environ.items() if not key.startswith("SPARK_")}
         done = subprocess.run(
@@ -103,6 +108,8 @@ def main(folder: Path) -> None:
         )
         settings = _in_spark(model.splink_settings(parameters, asked["fields"]).create_settings_dict("spark"))
         linker = Linker(compared, settings, log_level=None)
+        frequencies.register(linker, api, {term: spark.read.parquet(str(folder / f"{term}.parquet"))
+                                           for term in asked["terms"]})  # fmt: skip
         linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
         scored = linker.inference.predict(threshold_match_probability=asked["threshold"], warning_mode="never")
         scored.as_spark_dataframe().toPandas().to_parquet(folder / SCORED)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.semantic import blocking, matching, model
+from lakehouse.semantic import blocking, frequencies, matching, model
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,6 +87,8 @@ def train(people: pa.Table, start: model.Parameters | None = None, between_sourc
     stated = start or model.load()
     if people.num_rows < MIN_RECORDS:
         return stated
+    # the probabilities of levels are learnt without regard to the values; how often those occur comes on top
+    stated = replace(stated, shares={})
     with quiet(), connect() as con:
         blocking.register(con, people)
         matching.prepare(con)
@@ -106,7 +108,7 @@ def train(people: pa.Table, start: model.Parameters | None = None, between_sourc
             ).fetchall()[0][0]
             if pairs >= MIN_PAIRS:
                 maximise(linker, block_on(*columns), estimate_without_term_frequencies=True, max_pairs=SAMPLED_PAIRS)
-        trained = _mixed(stated, linker.misc.save_model_to_json())
+        trained = replace(_mixed(stated, linker.misc.save_model_to_json()), shares=frequencies.count(con))
         blocking.index(con)
         blocking.candidates(con, between_sources=between_sources)
         return _with_prior(con, trained, people.num_rows)

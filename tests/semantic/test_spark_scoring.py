@@ -24,4 +24,4 @@ def test_a_spark_that_does_not_start_is_an_error_with_its_last_words(monkeypatch
     monkeypatch.setenv("LAKEHOUSE_ER_SPARK_MASTER", "no-such-master")
     people = records.normalise(datasets.febrl4().people.slice(0, 10))
     with pytest.raises(spark_scoring.SparkFailed, match="no-such-master"):
-        spark_scoring.predict(people, people.select(["source"]), model.load(), ["name"], 0.5)
+        spark_scoring.predict(people, people.select(["source"]), {}, model.load(), ["name"], 0.5)
