@@ -7,6 +7,7 @@ for nobody reads its topics. They are deleted at the end, and those that an inte
 
 from __future__ import annotations
 
+import gc
 import secrets
 import socket
 import threading
@@ -40,13 +41,22 @@ def new_secret(sender: str) -> str:
 
 
 class Receiver:
-    """A running receiver. `client` posts to it, `secrets` are what it takes, by sender; `restart` changes settings."""
+    """A running receiver. `client` posts to it, `secrets` are what it takes, by sender; `restart` changes settings.
 
-    def __init__(self, settings: Settings, prefix: str) -> None:
-        self._settings, self._prefix = settings, prefix
+    Made by `open_receiver`; leaving it as a context manager closes it.
+    """
+
+    def __init__(self, name: str, settings: Settings, prefix: str) -> None:
+        self._name, self._settings, self._prefix = name, settings, prefix
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.client = httpx.Client(timeout=30, trust_env=False)
+
+    def __enter__(self) -> Receiver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def topics(self) -> dict[str, str]:
@@ -71,7 +81,7 @@ class Receiver:
         return [Logged(names[m.topic], m.partition, m.offset, m.key, m.value, m.headers) for m in found]
 
     def restart(self, **changes: Any) -> None:
-        """End it and start it anew with other settings; `secrets={sender: (…, …)}` gives the secrets of some senders."""
+        """End it and start it anew with other settings; `secrets={sender: (…, …)}` sets those of some senders."""
         given: dict[str, tuple[str, ...]] = changes.pop("secrets", {})
         for sender, some in given.items():
             changes[f"{sender}_webhook_secrets"] = tuple(SecretStr(secret) for secret in some)
@@ -115,6 +125,16 @@ class Receiver:
             self._server.should_exit = True
             self._thread.join(STOP_SECONDS)
         self._server = self._thread = None
+        # a producer ends with its last reference, and the application holds it in a cycle: until then it looks for its
+        # broker, and says so in the notebook where there is none
+        gc.collect()
+
+    def close(self) -> None:
+        """End it for good and delete its topics. Repeatable."""
+        self.stop()
+        self.client.close()
+        if _open.pop(self._name, None) is not None:
+            _delete(list(self.topics.values()), get_settings())
 
 
 def _delete(topics: list[str], settings: Settings) -> None:
@@ -133,20 +153,23 @@ def _create(topics: list[str], settings: Settings) -> None:
         future.result(timeout=START_SECONDS)
 
 
-@contextmanager
-def receiver(name: str) -> Iterator[Receiver]:
-    """A receiver with fresh secrets; `name` keeps those of two lessons apart. Its topics end with the block."""
+_open: dict[str, Receiver] = {}
+"""Of this process, by name: a cell that opens one may be run twice."""
+
+
+def open_receiver(name: str) -> Receiver:
+    """A running receiver with fresh secrets and empty topics; `close` ends it. `name` keeps two lessons apart.
+
+    One of that name that is still open in this process is closed first.
+    """
+    if name in _open:
+        _open[name].close()
     settings = get_settings()
     mine = f"scratch.{learner()}.{name}."
     _delete([topic for topic in kafka.topic_names(settings) if topic.startswith(mine)], settings)
     fresh = {f"{sender}_webhook_secrets": (SecretStr(new_secret(sender)),) for sender in SENDERS}
     own = settings.model_copy(update={**fresh, "public_base_url": PUBLIC_URL})
-    running = Receiver(own, f"{mine}{uuid.uuid4().hex[:8]}.")
+    running = _open[name] = Receiver(name, own, f"{mine}{uuid.uuid4().hex[:8]}.")
     _create(list(running.topics.values()), settings)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.stop()
-        running.client.close()
-        _delete(list(running.topics.values()), settings)
+    running.start()
+    return running
