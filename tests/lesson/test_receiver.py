@@ -7,6 +7,7 @@ import time
 import pytest
 
 from lakehouse.engines import kafka
+from lakehouse.lesson.learners import learner
 from lakehouse.lesson.receiver import Receiver, new_secret, open_receiver
 
 pytestmark = pytest.mark.stack
@@ -59,3 +60,12 @@ def test_one_that_was_left_open_is_closed_by_the_next_of_its_name() -> None:
         assert not left & kafka.topic_names()
         assert post(second) == (200, "")
     first.close()
+
+
+def test_topics_of_a_run_that_was_cut_off_are_deleted() -> None:
+    from confluent_kafka.admin import NewTopic
+
+    left, client = f"scratch.{learner()}.test_cut_off.0badc0de.shopify.orders", kafka.admin()
+    client.create_topics([NewTopic(left, num_partitions=1, replication_factor=1)])[left].result(timeout=20)
+    with open_receiver("test_cut_off"):
+        assert left not in kafka.topic_names()
