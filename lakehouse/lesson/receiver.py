@@ -33,6 +33,8 @@ SENDERS = ("shopify", "stripe", "hubspot")
 PUBLIC_URL = "https://hooks.example.com"
 """As senders know the receiver. It listens elsewhere, as behind a proxy that ends TLS."""
 START_SECONDS, STOP_SECONDS, SILENCE_SECONDS = 20, 15, 0.5
+DEADLINE_SECONDS = 15.0
+"""For the broker's acknowledgement: longer than the stack's own, for nothing here is about how fast a machine is."""
 
 
 def new_secret(sender: str) -> str:
@@ -168,7 +170,9 @@ def open_receiver(name: str) -> Receiver:
     mine = f"scratch.{learner()}.{name}."
     _delete([topic for topic in kafka.topic_names(settings) if topic.startswith(mine)], settings)
     fresh = {f"{sender}_webhook_secrets": (SecretStr(new_secret(sender)),) for sender in SENDERS}
-    own = settings.model_copy(update={**fresh, "public_base_url": PUBLIC_URL})
+    own = settings.model_copy(
+        update={**fresh, "public_base_url": PUBLIC_URL, "publish_deadline_seconds": DEADLINE_SECONDS}
+    )
     running = _open[name] = Receiver(name, own, f"{mine}{uuid.uuid4().hex[:8]}.")
     _create(list(running.topics.values()), settings)
     running.start()
