@@ -196,14 +196,17 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 BODY_SCHEMA = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; the producer is made when it starts and flushed when it ends."""
+def create_app(settings: Settings | None = None, topic_prefix: str = "") -> FastAPI:
+    """The application; the producer is made when it starts and flushed when it ends.
+
+    With a `topic_prefix` it writes to other topics than the pipeline reads: a receiver for trials.
+    """
     s = settings or get_settings()
     metrics = _metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        publisher = Publisher(s)
+        publisher = Publisher(s, topic_prefix)
         app.state.publisher = publisher
         app.state.endpoint = Endpoint(s, publisher, metrics)
         yield

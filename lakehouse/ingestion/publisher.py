@@ -33,9 +33,13 @@ def producer_config(settings: Settings) -> dict[str, Any]:
 
 
 class Publisher:
-    """One producer and one thread that serves its callbacks. `publish` is for an event loop; `close` flushes."""
+    """One producer and one thread that serves its callbacks. `publish` is for an event loop; `close` flushes.
 
-    def __init__(self, settings: Settings) -> None:
+    `topic_prefix` is put before the name of each topic.
+    """
+
+    def __init__(self, settings: Settings, topic_prefix: str = "") -> None:
+        self._topic_prefix = topic_prefix
         self._deadline = settings.publish_deadline_seconds
         self._producer = Producer(producer_config(settings))
         self._stopping = threading.Event()
@@ -67,7 +71,7 @@ class Publisher:
         try:
             for message in messages:
                 self._producer.produce(
-                    message.topic,
+                    f"{self._topic_prefix}{message.topic}",
                     key=message.key,
                     value=message.value,
                     headers=list(message.headers.items()),

@@ -34,7 +34,7 @@ def _places(columns: Sequence[Sequence[Box]]) -> Mapping[str, tuple[float, float
 
 
 def flow(columns: Sequence[Sequence[Box]], arrows: Iterable[tuple[str, str]], title: str = "") -> go.Figure:
-    """Columns of boxes from left to right, with arrows between boxes given by their keys.
+    """Columns of boxes from left to right, with arrows between boxes given by their keys, in either direction.
 
     Raises `KeyError` for an arrow to a box that is not there.
     """
@@ -44,8 +44,9 @@ def flow(columns: Sequence[Sequence[Box]], arrows: Iterable[tuple[str, str]], ti
     figure = go.Figure()
     for left, right in arrows:
         (x0, y0), (x1, y1) = places[left], places[right]
-        # a box below another of its column is reached from above
-        start, end = ((x0 + half, y0), (x1 - half, y1)) if x0 != x1 else ((x0, y0 - HEIGHT / 2), (x1, y1 + HEIGHT / 2))
+        # a box below another of its column is reached from above, one to the left from the right
+        side = half if x0 < x1 else -half
+        start, end = ((x0 + side, y0), (x1 - side, y1)) if x0 != x1 else ((x0, y0 - HEIGHT / 2), (x1, y1 + HEIGHT / 2))
         figure.add_annotation(x=end[0], y=end[1], ax=start[0], ay=start[1], xref="x", yref="y", axref="x", ayref="y",
                               showarrow=True, arrowhead=2, arrowwidth=1.4, arrowcolor=LINE, text="")  # fmt: skip
     for column in columns:

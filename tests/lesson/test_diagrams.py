@@ -18,3 +18,10 @@ def test_boxes_and_arrows_are_drawn() -> None:
 def test_an_arrow_needs_both_boxes() -> None:
     with pytest.raises(KeyError, match="z"):
         flow([[Box("a", "A")]], [("a", "z")])
+
+
+def test_an_arrow_to_the_left_begins_at_the_left_side() -> None:
+    figure = flow([[Box("a", "A")], [Box("b", "B")]], [("b", "a")])
+    arrow = figure.layout.annotations[0]
+    assert arrow.x < arrow.ax
+    assert (arrow.x, arrow.ax) == pytest.approx((0.62, 1.13))
