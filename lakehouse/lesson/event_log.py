@@ -154,15 +154,18 @@ def places(topic: str, group: str = "lesson-reader") -> list[Place]:
         reader.close()
 
 
-def read(topic: str, begin: dict[int, int] | None = None) -> Iterator[Message]:
-    """The messages of a topic as they come, up to where it ends now; `begin` says from which offset, by partition.
+def read(topic: str, begin: dict[int, int] | None = None, most: int | None = None) -> Iterator[Message]:
+    """The messages of a topic as they come, up to where it ends now; `begin` says from which offset, by
+    partition; `most` is how many of each partition.
 
     Commits nothing and joins no group. Raises `LogSilent`.
     """
     from confluent_kafka import KafkaException, TopicPartition
 
-    wanted = {each.partition: (max(each.start, (begin or {}).get(each.partition, 0)), each.end)
-              for each in places(topic)}  # fmt: skip
+    wanted: dict[int, tuple[int, int]] = {}
+    for each in places(topic):
+        first = max(each.start, (begin or {}).get(each.partition, 0))
+        wanted[each.partition] = first, each.end if most is None else min(each.end, first + most)
     left = {partition: end for partition, (first, end) in wanted.items() if first < end}
     reader = consumer()
     try:
