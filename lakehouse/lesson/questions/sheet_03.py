@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lakehouse.engines.flink import FlinkError, FlinkRest, SqlGateway
+from lakehouse.lesson import scratch_jobs
 from lakehouse.lesson.learners import learner
 from lakehouse.lesson.question import AnswerFailed, Question, Wrong, WrongAnswer, one_number, require_type
 from lakehouse.lesson.scratch import PREFIX
@@ -258,11 +259,15 @@ def _literal(text: str | None) -> str:
 
 def flink_query(sql: str) -> list[list[Any]]:
     """The rows of a Flink SQL query on `messages(body)`, run by Flink. Raises `FlinkError`: nothing is tried again."""
-    properties = {"restart-strategy.type": "none"}
-    with SqlGateway(properties=properties) as gateway:
-        rows = ", ".join(_literal(body) for body, _ in PAYLOADS)
-        gateway.execute(f"CREATE TEMPORARY VIEW messages (body) AS VALUES {rows}")
-        return gateway.execute(sql, {"pipeline.name": f"{PREFIX}_{learner()}_sheet03"})
+    name = f"{PREFIX}_{learner()}_sheet03"
+    properties = scratch_jobs.properties(name, checkpoint_seconds=60) | {"restart-strategy.type": "none"}
+    try:
+        with SqlGateway(properties=properties) as gateway:
+            rows = ", ".join(_literal(body) for body, _ in PAYLOADS)
+            gateway.execute(f"CREATE TEMPORARY VIEW messages (body) AS VALUES {rows}")
+            return gateway.execute(sql, {"pipeline.name": name})
+    finally:
+        scratch_jobs.drop_jobs(name)
 
 
 class NothingStopsIt(Question):
