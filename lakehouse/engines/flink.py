@@ -56,9 +56,9 @@ class SqlGateway:
 
     def __init__(self, settings: Settings | None = None, properties: dict[str, str] | None = None) -> None:
         s = settings or get_settings()
-        self._base = f"{s.flink_gateway_url}/v3"
-        handle = _call("POST", f"{self._base}/sessions", json={"properties": properties or {}})["sessionHandle"]
-        self._session = f"{self._base}/sessions/{handle}"
+        self._url = s.flink_gateway_url
+        handle = _call("POST", f"{self._url}/v3/sessions", json={"properties": properties or {}})["sessionHandle"]
+        self._session = f"{self._url}/v3/sessions/{handle}"
 
     def __enter__(self) -> SqlGateway:
         return self
@@ -80,16 +80,25 @@ class SqlGateway:
         wait_until(ended, timeout=STATEMENT_TIMEOUT_SECONDS, what="a Flink statement", next_step=NEXT_STEP, every=0.1)
         return self._rows(url)
 
-    @staticmethod
-    def _rows(url: str) -> list[list[Any]]:
+    def _rows(self, url: str) -> list[list[Any]]:
+        """Page by page; a query's job may still run, and a page without rows says only where to ask next."""
         rows: list[list[Any]] = []
-        token = 0
-        while True:
-            page = _call("GET", f"{url}/result/{token}?rowFormat=JSON")
-            rows += [row["fields"] for row in page.get("results", {}).get("data", [])]
-            if page["resultType"] == "EOS" or "nextResultUri" not in page:
-                return rows
-            token += 1
+        following = f"{url}/result/0?rowFormat=JSON"
+
+        def ended() -> bool:
+            nonlocal following
+            while True:
+                page = _call("GET", following)
+                found = page.get("results", {}).get("data", [])
+                rows.extend(row["fields"] for row in found)
+                if page["resultType"] == "EOS" or "nextResultUri" not in page:
+                    return True
+                following = f"{self._url}{page['nextResultUri']}"
+                if not found:
+                    return False
+
+        wait_until(ended, timeout=STATEMENT_TIMEOUT_SECONDS, what="a statement's rows", next_step=NEXT_STEP, every=0.1)
+        return rows
 
 
 class FlinkRest:
