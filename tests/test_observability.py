@@ -10,6 +10,7 @@ import pytest
 
 from lakehouse import observability
 from lakehouse.engines import kafka
+from lakehouse.engines.flink import FlinkRest
 from lakehouse.observability import FIRING, NO_SERIES, QUIET, Backlog, Rule, Sample
 from lakehouse.settings import get_settings
 from lakehouse.streaming.jobs import JOB_NAME
@@ -120,6 +121,12 @@ def test_every_part_has_live_series() -> None:
     assert {"flink_checkpoint_duration_ms", "flink_checkpoint_age_seconds"} <= {
         s.name for s in observability.flink_samples(JOB_NAME)
     }
+    rest = FlinkRest()
+    job = rest.running(JOB_NAME)
+    assert job is not None
+    # each topic is a source of its own
+    assert len(rest.vertex_metrics(job.job_id, ".numRecordsIn")) >= len(kafka.TOPICS)
+    assert rest.vertex_metrics(job.job_id, "no such metric") == []
     of_raw = {s.name: s.value for s in observability.table_samples(["raw.shopify_orders"])}
     assert of_raw["iceberg_snapshots"] >= 1
     assert of_raw["iceberg_data_files"] >= 1
