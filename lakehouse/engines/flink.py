@@ -124,6 +124,16 @@ class FlinkRest:
         """Counts and the latest completed checkpoint."""
         return _call("GET", f"{self.url}/jobs/{job_id}/checkpoints")
 
+    def vertex_metrics(self, job_id: str, suffix: str) -> list[tuple[str, float]]:
+        """(vertex, largest value over its subtasks) of the metrics whose name ends so; NaN where there is no value."""
+        found = []
+        for vertex in _call("GET", f"{self.url}/jobs/{job_id}")["vertices"]:
+            url = f"{self.url}/jobs/{job_id}/vertices/{vertex['id']}/subtasks/metrics"
+            names = [metric["id"] for metric in _call("GET", url) if metric["id"].endswith(suffix)]
+            for metric in _call("GET", url, params={"get": ",".join(names)}) if names else ():
+                found.append((str(vertex["name"]).split(" -> ")[0], float(metric.get("max", "nan"))))
+        return found
+
     def exceptions(self, job_id: str) -> str:
         """The newest failure of a job as one line, or an empty text."""
         entries = _call("GET", f"{self.url}/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
