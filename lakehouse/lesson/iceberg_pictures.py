@@ -152,8 +152,8 @@ def history(table: IcebergTable, title: str = "") -> go.Figure:
         if s.parent_snapshot_id in at:
             (x0, y0), (x1, y1) = at[s.parent_snapshot_id], at[s.snapshot_id]
             # a side branch leaves its parent at once: it must not seem to come from another on the way
-            figure.add_scatter(x=[x0, x0 + 0.3, x1], y=[y0, y1, y1], mode="lines", line={"color": LINE}, hoverinfo="skip",
-                               showlegend=False)  # fmt: skip
+            figure.add_scatter(x=[x0, x0 + 0.3, x1], y=[y0, y1, y1], mode="lines", line={"color": LINE},
+                               hoverinfo="skip", showlegend=False)  # fmt: skip
     for operation in dict.fromkeys(_operation(s) for s in snapshots):
         mine = [s for s in snapshots if _operation(s) == operation]
         figure.add_scatter(x=[at[s.snapshot_id][0] for s in mine], y=[at[s.snapshot_id][1] for s in mine],
