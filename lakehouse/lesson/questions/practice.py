@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,15 @@ ORDERS = Table(
         Column("financial_status", "string", "paid, pending, refunded, …"),
     ),
 )
-_SCHEMA = iceberg_schema(ORDERS)
+ARRIVALS = Table(
+    name="practice.arrivals",
+    grain="one row per order that arrived",
+    key=("order_id",),
+    columns=(
+        Column("order_id", "long", "Shopify's id of the order", required=True),
+        Column("loaded_at", "timestamptz", "when a writer took the row, before its commit", required=True),
+    ),
+)
 MOST_ORDERS, MOST_EVENTS = 240, 150
 TOO_MUCH = Decimal(100)
 
@@ -46,9 +55,9 @@ def place(topic: str) -> Iterator[str]:
         drop_scratch(name)
 
 
-def table(name: str) -> IcebergTable:
-    """A new, empty table of orders."""
-    return metadata.catalog().create_table(name, _SCHEMA, properties={"format-version": "2"})
+def table(name: str, like: Table = ORDERS) -> IcebergTable:
+    """A new, empty table with the columns of a contract."""
+    return metadata.catalog().create_table(name, iceberg_schema(like), properties={"format-version": "2"})
 
 
 def orders() -> pa.Table:
@@ -71,7 +80,7 @@ def _orders(stored: IcebergTable, snapshot_id: int) -> pa.Table:
         if found.num_rows < 20:
             raise ValueError(f"core.orders has {found.num_rows} usable orders: send more webhooks, run the pipeline")
         _kept.clear()
-        _kept[snapshot_id] = found.cast(_SCHEMA.as_arrow())
+        _kept[snapshot_id] = found.cast(iceberg_schema(ORDERS).as_arrow())
     return _kept[snapshot_id]
 
 
@@ -79,6 +88,21 @@ def part(rows: pa.Table, begin: float, end: float) -> pa.Table:
     """The rows between two shares of all: `part(rows, 0, 0.5)` is the first half."""
     first, last = int(begin * rows.num_rows), int(end * rows.num_rows)
     return rows.slice(first, last - first)
+
+
+def append(current: IcebergTable, *batches: pa.Table) -> None:
+    """A snapshot for each batch; all of them are committed at once."""
+    with current.transaction() as transaction:
+        for batch in batches:
+            transaction.append(batch)
+
+
+def arrivals(ids: Sequence[int], loaded_at: datetime) -> pa.Table:
+    """Rows of `ARRIVALS` with one stamp."""
+    import pyarrow as pa
+
+    rows = [{"order_id": order_id, "loaded_at": loaded_at} for order_id in ids]
+    return pa.Table.from_pylist(rows, schema=iceberg_schema(ARRIVALS).as_arrow())
 
 
 def change(current: IcebergTable, change_row: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
@@ -136,8 +160,7 @@ def with_a_past(namespace: str) -> Past:
     """Five commits: orders, more orders, a currency's amounts times 100, refunds, and more orders."""
     real = orders()
     current = table(f"{namespace}.orders")
-    current.append(part(real, 0, 0.5))
-    current.append(part(real, 0.5, 0.7))
+    append(current, part(real, 0, 0.5), part(real, 0.5, 0.7))
     known = part(real, 0, 0.7).to_pylist()
     victim, last = known[0], known[-1]
 

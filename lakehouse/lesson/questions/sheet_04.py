@@ -152,9 +152,10 @@ class FilesToRead(Question):
         quarter = len(ids) // 4
         with practice.place(JUDGE) as namespace:
             current = practice.table(f"{namespace}.orders")
-            for begin in range(4):
-                current.append(practice.part(real, begin / 4, (begin + 1) / 4).take(list(range(0, quarter, 2))))
-            current.append(real.take(list(range(1, len(ids), quarter // 2))))
+            narrow = [
+                practice.part(real, begin / 4, (begin + 1) / 4).take(list(range(0, quarter, 2))) for begin in range(4)
+            ]
+            practice.append(current, *narrow, real.take(list(range(1, len(ids), quarter // 2))))
             files = self._bounds(current)
             ranges = ((ids[quarter + 2], ids[quarter + 4]), (ids[quarter + 2], ids[2 * quarter + 2]), (ids[0], ids[-1]),
                       (ids[-1] + 1, ids[-1] + 9))  # fmt: skip
