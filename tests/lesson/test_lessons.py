@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from lakehouse.lesson import book, navigation, site, skeleton
 
 LESSONS = book.paths()
-GOOD = LESSONS[0]
+GOOD = next(path for path in LESSONS if path.stem == "05_staging")
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

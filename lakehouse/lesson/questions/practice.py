@@ -62,7 +62,7 @@ def table(name: str, like: Table = ORDERS) -> IcebergTable:
 
 def orders() -> pa.Table:
     """Real orders, sorted by id: some hundred of them. Raises `ValueError` where there are too few to practise on."""
-    stored = metadata.catalog().load_table("core.orders")
+    stored = load("core.orders")
     return _orders(stored, newest(stored))
 
 
@@ -123,6 +123,11 @@ def change(current: IcebergTable, change_row: Callable[[dict[str, Any]], dict[st
     places = {stored.files[file].file: np.array(positions) for file, positions in gone.items()}
     commit(current, pa.Table.from_pylist(rows, schema=stored.data.schema), places, {})
     return newest(current.refresh())
+
+
+def load(name: str) -> IcebergTable:
+    """A table as it is now."""
+    return metadata.catalog().load_table(name)
 
 
 def newest(current: IcebergTable) -> int:
@@ -200,7 +205,7 @@ def measure(partitioning: Sequence[str]) -> pd.DataFrame:
                     SELECT *, row_number() OVER (PARTITION BY raw_table ORDER BY webhook_id) AS n
                     FROM {WEBHOOK_EVENTS.name}) WHERE n <= {MOST_EVENTS}"""
         )
-        current = metadata.catalog().load_table(contract.name)
+        current = load(contract.name)
         own = Counter(current.scan(selected_fields=("raw_table",)).to_arrow()["raw_table"].to_pylist())
         found = []
         for kind in sorted(own):

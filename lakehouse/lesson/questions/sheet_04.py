@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lakehouse import metadata
 from lakehouse.lesson.question import Question, Wrong, WrongAnswer, one_number, require_type
 from lakehouse.lesson.questions import practice
 
@@ -33,9 +32,7 @@ class Culprit(Question):
             found = one_number(self.call(answer, past.name, past.order_id))
             if found == past.bad:
                 return
-            parents = {
-                s.snapshot_id: s.parent_snapshot_id for s in metadata.catalog().load_table(past.name).snapshots()
-            }
+            parents = {s.snapshot_id: s.parent_snapshot_id for s in practice.load(past.name).snapshots()}
             if found not in parents:
                 raise Wrong(f"the table has no snapshot {found}")
             at, before = self._amount(past, found), self._amount(past, parents[found])
@@ -53,7 +50,7 @@ class Culprit(Question):
 
     def wrong_answers(self) -> Iterator[WrongAnswer]:
         def nth(place: int) -> Callable[[str, int], int]:
-            return lambda name, order_id: metadata.catalog().load_table(name).snapshots()[place].snapshot_id
+            return lambda name, order_id: practice.load(name).snapshots()[place].snapshot_id
 
         yield WrongAnswer(lambda: nth(-1), "had its new amount already")
         yield WrongAnswer(lambda: nth(0), "brought the order itself")
@@ -72,13 +69,13 @@ def _merge_back(columns: str) -> Callable[[str, int], None]:
             before = old.get(now["order_id"])
             return {**now, **{column: before[column] for column in taken}} if before else None
 
-        practice.change(metadata.catalog().load_table(name), row)
+        practice.change(practice.load(name), row)
 
     return restore
 
 
 def _parent(name: str, snapshot_id: int) -> int:
-    return metadata.catalog().load_table(name).snapshot_by_id(snapshot_id).parent_snapshot_id
+    return practice.load(name).snapshot_by_id(snapshot_id).parent_snapshot_id
 
 
 class Restore(Question):
@@ -120,10 +117,10 @@ class Restore(Question):
     def wrong_answers(self) -> Iterator[WrongAnswer]:
         def rollback(name: str, bad: int) -> None:
             parent = _parent(name, bad)
-            metadata.catalog().load_table(name).manage_snapshots().rollback_to_snapshot(parent).commit()
+            practice.load(name).manage_snapshots().rollback_to_snapshot(parent).commit()
 
         def append_old(name: str, bad: int) -> None:
-            current = metadata.catalog().load_table(name)
+            current = practice.load(name)
             current.append(current.scan(snapshot_id=_parent(name, bad)).to_arrow())
 
         yield WrongAnswer(lambda: rollback, "are gone")
@@ -264,12 +261,12 @@ class Publish(Question):
                 self._publish(answer, name, f"{namespace}.{batch}", good=batch == "good_batch")
 
     def _publish(self, answer: Any, name: str, batch: str, good: bool) -> None:
-        before = practice.newest(metadata.catalog().load_table(name))
+        before = practice.newest(practice.load(name))
         new = {row["order_id"] for row in practice.listed(batch)} - practice.rows_of(name).keys()
         audits: list[tuple[bool, bool]] = []
 
         def audit(branch: str) -> list[str]:
-            now = metadata.catalog().load_table(name)
+            now = practice.load(name)
             pointed = now.refs().get(str(branch))
             ids = [row["order_id"] for row in practice.listed(name, pointed.snapshot_id)] if pointed else []
             audits.append((practice.newest(now) != before, new <= set(ids)))
@@ -284,7 +281,7 @@ class Publish(Question):
             raise Wrong("while the audit ran, readers of the table saw the batch already")
         if not there:
             raise Wrong("what was audited does not hold the batch: it was written to no branch, or written later")
-        after = metadata.catalog().load_table(name)
+        after = practice.load(name)
         if not good and practice.newest(after) != before:
             raise Wrong("the audit complained, and the batch was published all the same")
         if good and not new <= practice.rows_of(name).keys():
@@ -305,10 +302,9 @@ class Publish(Question):
         """An answer that does these steps whatever the audit says."""
 
         def publish(name: str, batch: str, audit: Callable[[str], list[str]]) -> None:
-            load = metadata.catalog().load_table
-            rows = load(batch).scan().to_arrow()
+            rows = practice.load(batch).scan().to_arrow()
             for step in steps.split(", "):
-                current = load(name)
+                current = practice.load(name)
                 if step == "create":
                     current.manage_snapshots().create_branch(practice.newest(current), "audit").commit()
                 elif step.startswith("insert"):

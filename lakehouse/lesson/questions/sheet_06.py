@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lakehouse import incremental, metadata
+from lakehouse import incremental
 from lakehouse.incremental import Commit
 from lakehouse.lesson.question import Question, Wrong, WrongAnswer, one_number, require_type
 from lakehouse.lesson.questions import practice
@@ -115,7 +115,7 @@ def by_clock(overlap: timedelta = timedelta()) -> Callable[[str, Any], tuple[lis
 
     def read_new(name: str, mark: datetime | None) -> tuple[list[int], datetime]:
         since = mark or BEGIN
-        found = metadata.catalog().load_table(name).scan(row_filter=f"loaded_at > '{(since - overlap).isoformat()}'")
+        found = practice.load(name).scan(row_filter=f"loaded_at > '{(since - overlap).isoformat()}'")
         rows = found.to_arrow()
         return rows["order_id"].to_pylist(), max([since, *rows["loaded_at"].to_pylist()])
 
@@ -169,7 +169,7 @@ class ReadNew(Question):
             return by_clock()(name, None)[0], None
 
         def newest_only(name: str, mark: Any) -> tuple[list[int], int]:
-            current = metadata.catalog().load_table(name)
+            current = practice.load(name)
             last = current.current_snapshot()
             if last.snapshot_id == mark:
                 return [], mark
@@ -209,7 +209,7 @@ class AppendOnce(Question):
             current = practice.table(f"{namespace}.orders")
 
             def count() -> int:
-                return int(metadata.catalog().load_table(f"{namespace}.orders").scan().count())
+                return int(practice.load(f"{namespace}.orders").scan().count())
 
             for batch in ("monday", "tuesday"):
                 before = count()
@@ -224,7 +224,7 @@ class AppendOnce(Question):
             if count() != 20:
                 raise Wrong(f"the batch 'tuesday' was given twice, and its rows are there {count() // 10 - 1} times")
             # as a process does that loaded the table long ago
-            self.call(answer, metadata.catalog().load_table(f"{namespace}.orders"), rows, "monday")
+            self.call(answer, practice.load(f"{namespace}.orders"), rows, "monday")
             if count() != 20:
                 raise Wrong("the batch 'monday' was repeated after 'tuesday' had been written, and is there twice")
 
