@@ -162,11 +162,11 @@ def history(table: IcebergTable, title: str = "") -> go.Figure:
     for snapshot_id, labels in refs.items():
         if snapshot_id in at:
             x, y = at[snapshot_id]
-            figure.add_annotation(x=x, y=y, text=", ".join(labels), showarrow=False, yshift=26, borderpad=3,
+            figure.add_annotation(x=x, y=y, text=", ".join(labels), showarrow=False, yshift=26 if y else -26, borderpad=3,
                                   bgcolor=COLOURS[0])  # fmt: skip
     highest = max((y for _, y in at.values()), default=0)
     figure.update_xaxes(visible=False, range=[-0.5, len(snapshots) - 0.5])
-    figure.update_yaxes(visible=False, range=[-0.5, highest + 0.8])
+    figure.update_yaxes(visible=False, range=[-0.8, highest + 0.6])
     return figure.update_layout(title=title or None, height=170 + 80 * highest, plot_bgcolor="white",
                                 margin={"l": 10, "r": 10, "t": 50 if title else 10, "b": 10})  # fmt: skip
 
