@@ -162,8 +162,9 @@ def history(table: IcebergTable, title: str = "") -> go.Figure:
     for snapshot_id, labels in refs.items():
         if snapshot_id in at:
             x, y = at[snapshot_id]
-            figure.add_annotation(x=x, y=y, text=", ".join(labels), showarrow=False, yshift=26 if y else -26, borderpad=3,
-                                  bgcolor=COLOURS[0])  # fmt: skip
+            # below the table's own line, so that no side branch runs through it
+            figure.add_annotation(x=x, y=y, text=", ".join(labels), showarrow=False, yshift=26 if y else -26,
+                                  borderpad=3, bgcolor=COLOURS[0])  # fmt: skip
     highest = max((y for _, y in at.values()), default=0)
     figure.update_xaxes(visible=False, range=[-0.5, len(snapshots) - 0.5])
     figure.update_yaxes(visible=False, range=[-0.8, highest + 0.6])
