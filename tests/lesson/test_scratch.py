@@ -21,6 +21,19 @@ def test_it_is_empty_each_time_and_goes_with_its_tables(monkeypatch: pytest.Monk
     assert not metadata.catalog().namespace_exists(namespace)
 
 
+@pytest.mark.stack
+def test_watermarks_of_its_tables_go_with_it_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBOOK_LEARNER", "ada")
+    namespace = scratch("test")
+    metadata.advance(f"{namespace}.t", {"raw.x": 1}, "a batch")
+    metadata.advance(f"{namespace}_more.t", {"raw.x": 1}, "a batch")
+    drop_scratch(namespace)
+    assert metadata.watermarks(f"{namespace}.t") == {}
+    assert metadata.watermarks(f"{namespace}_more.t") != {}
+    assert metadata.drop_watermarks(f"{namespace}_more")
+    assert not metadata.drop_watermarks(f"{namespace}_more")
+
+
 def test_other_namespaces_are_not_dropped() -> None:
     with pytest.raises(ValueError, match="core is not a scratch namespace"):
         drop_scratch("core")
