@@ -62,8 +62,9 @@ class GrownTogether(Question):
             raise Wrong(f"the records of customer {customer} are of one person")
 
     def wrong_answers(self) -> Iterator[WrongAnswer]:
-        counted = _people_per_customer()
-        yield WrongAnswer(lambda: max(one for one, people in counted.items() if people == 1), "are of one person")
+        yield WrongAnswer(
+            lambda: max(one for one, people in _people_per_customer().items() if people == 1), "are of one person"
+        )
         yield WrongAnswer(lambda: -1, "there is no customer")
         yield WrongAnswer(lambda: "the Smiths", "a number is asked for")
 
@@ -221,12 +222,16 @@ class Scores(Question):
         return both / joined, both / real
 
     def wrong_answers(self) -> Iterator[WrongAnswer]:
-        precision, recall = self.right()
-        pure = float((partition().groupby("customer")["person"].nunique() == 1).mean())
-        yield WrongAnswer(lambda: {"precision": recall, "recall": precision}, "in the place of the other")
-        yield WrongAnswer(lambda: {"precision": pure, "recall": recall}, "share of customers")
-        yield WrongAnswer(lambda: {"precision": precision, "recall": precision}, "recall is not")
-        yield WrongAnswer(lambda: {"precision": precision}, "has no recall")
+        def said(precision: int, recall: int) -> dict[str, float]:
+            return {"precision": self.right()[precision], "recall": self.right()[recall]}
+
+        def pure() -> float:
+            return float((partition().groupby("customer")["person"].nunique() == 1).mean())
+
+        yield WrongAnswer(lambda: said(1, 0), "in the place of the other")
+        yield WrongAnswer(lambda: {**said(0, 1), "precision": pure()}, "share of customers")
+        yield WrongAnswer(lambda: said(0, 0), "recall is not")
+        yield WrongAnswer(lambda: {"precision": 1.0}, "has no recall")
 
 
 _FAMILY = [(name, "roth") for name in ("anna", "bruno", "clara", "david", "emil")]

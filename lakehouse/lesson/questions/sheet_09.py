@@ -249,10 +249,13 @@ class Account(Question):
         return dict(zip(("orders", "by_customer", "by_mailbox", "nobody"), row, strict=True))
 
     def wrong_answers(self) -> Iterator[WrongAnswer]:
-        right = self._right()
-        yield WrongAnswer(lambda: {**right, "by_mailbox": right["orders"]}, "by_mailbox: you say")
-        yield WrongAnswer(lambda: {**right, "nobody": right["nobody"] + right["by_mailbox"] + 1}, "nobody: you say")
-        yield WrongAnswer(lambda: {"orders": right["orders"]}, "has no by_customer, by_mailbox, nobody")
+        def said(name: str, *parts: str) -> dict[str, int]:
+            right = self._right()
+            return {**right, name: sum(right[part] for part in parts)}
+
+        yield WrongAnswer(lambda: said("by_mailbox", "orders"), "by_mailbox: you say")
+        yield WrongAnswer(lambda: said("nobody", "orders", "by_customer"), "nobody: you say")
+        yield WrongAnswer(lambda: {"orders": 1}, "has no by_customer, by_mailbox, nobody")
 
 
 QUESTIONS: tuple[Question, ...] = (Survivorship(), Patchwork(), Alias(), Account())
