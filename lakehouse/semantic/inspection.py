@@ -76,7 +76,8 @@ class Explanation:
             )
         )
         limit = matching.weight_of(self.threshold)
-        figure.add_hline(y=limit, line_dash="dash", annotation_text=f"a match from {self.threshold:g} on")
+        figure.add_hline(y=limit, line_dash="dash", annotation_text=f"a match from {self.threshold:g} on",
+                         annotation_position="bottom left")  # fmt: skip
         figure.update_layout(
             title=f"{self.verdict} Probability {self.probability:.4f}", yaxis_title="match weight, log2"
         )

@@ -176,6 +176,22 @@ def _possible(fields: list[str]) -> str:
     return f"gamma_name NOT IN ({model.DIFFERENT_NAME}, {model.HOUSEHOLD_NAME})" if "name" in fields else "true"
 
 
+def score_unguarded(con: DuckDBPyConnection, threshold: float, max_names: int = MAX_NAMES) -> pa.Table:
+    """The pairs of `pairs` that score at least `threshold`, also those whose given names forbid it; strongest first.
+
+    Columns l, r, weight and probability. For lessons: to be compared with what `score` gives.
+    """
+    prepare(con, max_names, paired=True)
+    scored = _predict(con, None, fields_with_values(con), threshold, "pairs")
+    return con.sql(
+        f"""
+        SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
+               match_probability AS probability
+        FROM {scored.physical_name} ORDER BY weight DESC, l, r
+        """
+    ).to_arrow_table()
+
+
 def compare(con: DuckDBPyConnection, parameters: model.Parameters | None = None) -> dict[str, Any]:
     """The one pair of `pairs` level by level: `levels` and `weights` by field, `probability`, and `held_back` where
     the names forbid what the weight says."""

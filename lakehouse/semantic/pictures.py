@@ -22,11 +22,13 @@ LOWEST = 0.001
 SAME, OTHER, CUT = "#2a9d8f", "#d1495b", "#e9a23b"
 
 
-def scored_pairs(people: pa.Table, truth: Mapping[Key, str], parameters: model.Parameters | None = None
-                 ) -> tuple[pd.DataFrame, int]:  # fmt: skip
-    """Candidate pairs down to a probability of 0.001: `weight`, `probability`, `same` (one person by the truth).
+def scored_pairs(people: pa.Table, truth: Mapping[Key, str], parameters: model.Parameters | None = None,
+                 unguarded: bool = False) -> tuple[pd.DataFrame, int]:  # fmt: skip
+    """Candidate pairs down to a probability of 0.001: `l`, `r`, `weight`, `probability`, `same` (one person by the
+    truth).
 
     And how many pairs of records are one person at all. Pairs of records that the truth does not know are left out.
+    `unguarded`: with pairs whose given names are incompatible, by the pipeline's own parameters.
     """
     import pandas as pd
 
@@ -35,13 +37,15 @@ def scored_pairs(people: pa.Table, truth: Mapping[Key, str], parameters: model.P
         blocking.register(con, people)
         blocking.index(con)
         blocking.candidates(con)
-        edges = matching.score(con, parameters, LOWEST)
+        edges = matching.score_unguarded(con, LOWEST) if unguarded else matching.score(con, parameters, LOWEST)
     codes = pd.Series(who).astype("category").cat.codes.to_numpy()
     left, right = edges.column("l").to_numpy(), edges.column("r").to_numpy()
     known = (codes[left] >= 0) & (codes[right] >= 0)
     sizes = np.bincount(codes[codes >= 0])
     frame = pd.DataFrame(
         {
+            "l": left[known],
+            "r": right[known],
             "weight": edges.column("weight").to_numpy()[known],
             "probability": edges.column("probability").to_numpy()[known],
             "same": (codes[left] == codes[right])[known],
@@ -133,3 +137,30 @@ def largest_entities(index: pd.DataFrame, truth: Mapping[Key, str], most: int = 
         title="The largest entities", barmode="stack", xaxis_title="records", yaxis={"autorange": "reversed"}
     )
     return figure
+
+
+def keys_of_records(keys: pd.DataFrame) -> go.Figure:
+    """Passes × records: the key that each has; equal keys of a pass have one colour, a key of one record alone is grey.
+
+    `keys` has the columns record, blocking_type, blocking_key.
+    """
+    import plotly.graph_objects as go
+
+    texts = keys.pivot(index="blocking_type", columns="record", values="blocking_key")
+    shade = []
+    for _, row in texts.iterrows():
+        shared = [key for key, n in row.value_counts().items() if n > 1]
+        shade.append([None if not isinstance(key, str) else 1 + shared.index(key) if key in shared else 0
+                      for key in row])  # fmt: skip
+    figure = go.Figure(
+        go.Heatmap(
+            x=list(texts.columns), y=list(texts.index), z=shade, text=texts.map(_shortened), texttemplate="%{text}",
+            colorscale=["#e5e7eb", "#99d5cd", "#f6d3a0", "#c9d6f3"], zmin=0, zmax=3, showscale=False, xgap=3, ygap=3,
+        )
+    )  # fmt: skip
+    figure.update_layout(title="Keys of the records: one colour in a row is one block", height=120 + 32 * len(texts))
+    return figure.update_yaxes(autorange="reversed").update_xaxes(side="top", type="category")
+
+
+def _shortened(key: object) -> str:
+    return "" if not isinstance(key, str) else key if len(key) <= 26 else f"{key[:25]}…"
