@@ -5,7 +5,7 @@ The rule: deleted and merged-away records give no values. Of the others
 * phone: one that is a possible number, then the most recently updated record's;
 * name: complete before initials, written in mixed case before all capitals, then the most recently updated;
 * city and country: together, from the most recently updated record that has a city.
-Ties go to the shop, then payments, then the CRM, then the smaller id.
+Ties go to the shop, then payments, then the CRM, then the larger id (as text).
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ def score_unguarded(con: DuckDBPyConnection, threshold: float, max_names: int = 
     Columns l, r, weight and probability. For lessons: to be compared with what `score` gives.
     """
     prepare(con, max_names, paired=True)
-    scored = _predict(con, None, fields_with_values(con), threshold, "pairs")
+    scored = _predict(con, model.load(), fields_with_values(con), threshold, "pairs")
     return con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
