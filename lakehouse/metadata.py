@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -245,6 +245,48 @@ def forget(target: str) -> None:
     ]
     if rows:
         _replace_watermarks(target, rows)
+
+
+def readers(source: str) -> dict[str, int | None]:
+    """Each target that reads `source`, and the snapshot up to which it has."""
+    from pyiceberg.expressions import EqualTo
+
+    rows = load(WATERMARKS).scan(row_filter=EqualTo("source_table", source)).to_arrow().to_pylist()
+    return {row["target_table"]: row["last_snapshot_id"] for row in rows}
+
+
+def follow(source: str, then: Iterable[int], now: int) -> list[str]:
+    """Move the watermarks of `source` that stand at one of the snapshots `then` to `now`; returns their targets.
+
+    For a commit after which these readers have nothing to read. A watermark that has moved on meanwhile stays.
+    """
+    before, moved = set(then), list[str]()
+    if not before & set(readers(source).values()):
+        return []
+    time = commit_time(source, now)
+
+    def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        rows = current.scan().to_arrow().to_pylist()
+        mine = [row for row in rows if row["source_table"] == source and row["last_snapshot_id"] in before]
+        moved[:] = [row["target_table"] for row in mine]
+        for row in mine:
+            row |= {"last_snapshot_id": now, "watermark_value": time, "updated_at": datetime.now(UTC)}
+        if mine:
+            current.overwrite(_arrow(WATERMARKS, rows), snapshot_properties=mark)
+
+    _commit(WATERMARKS, change)
+    return moved
+
+
+def drop_watermarks(target: str) -> None:
+    """Take away what is known of a target that is no more."""
+
+    def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        kept = [row for row in current.scan().to_arrow().to_pylist() if row["target_table"] != target]
+        current.overwrite(_arrow(WATERMARKS, kept), snapshot_properties=mark)
+
+    if watermarks(target):
+        _commit(WATERMARKS, change)
 
 
 # -- runs -------------------------------------------------------------------------------------------------------
