@@ -14,10 +14,10 @@ from lakehouse.commands._services import wide_console
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Upkeep of the tables beside their writers. Each command can be repeated; what would be deleted is shown first.",
+    help="Upkeep of tables that are in use. Each command can be repeated, and shows first what it would delete.",
 )
 console = wide_console()
-NAMES = typer.Argument(None, metavar="[LAYER|TABLE]...", help="a layer (raw) or a table (raw.shopify_orders)")
+NAMES = typer.Argument(None, metavar="LAYER|TABLE", help="a layer (raw) or a table (raw.shopify_orders)")
 KEEP_FOR = typer.Option(maintenance.KEEP_FOR.days, "--keep-days", min=0, help="younger snapshots stay")
 KEEP_LAST = typer.Option(maintenance.KEEP_LAST, "--keep-last", min=1, help="so many of the newest stay in any case")
 DELETE = typer.Option(False, "--delete", help="do it; without this it is only shown")
@@ -116,7 +116,7 @@ def orphans(
         for file in found:
             written = f"{file.modified_at:%Y-%m-%d %H:%M:%S}"
             table.add_row(name, file.path.removeprefix(f"{location}/"), _size(file.size), written)
-    console.print(table if table.rows else "no file is without a table")
+    console.print(table if table.rows else "no orphan file")
     _said(delete, bool(table.rows))
 
 
