@@ -205,7 +205,7 @@ class OrphanAge(Question):
         if said == "C":
             return
         reasons = {
-            "A": "a commit takes forty minutes: its first files would be deleted before it is made, and the table breaks",
+            "A": "a commit takes forty minutes: its first files would be deleted before it, and then the table breaks",
             "B": "the listing was made before the commit, the metadata too: the files of a running job are in neither",
         }
         raise Wrong(reasons.get(said, "one of the letters A, B and C is asked for"))
