@@ -20,6 +20,7 @@ GROUPS = {
     "pipeline": "run the steps from raw to marts",
     "er": "entity resolution: how good it is, what it counted",
     "maintenance": "small files, old snapshots, files that no table knows",
+    "privacy": "erase a person from every layer, and prove it on what is stored",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
     "demo": "the whole way once, end to end",
     "lessons": "the lessons: list, check, run all to a site of pages",

@@ -313,14 +313,19 @@ def follow(source: str, then: Iterable[int], now: int, but: Sequence[str] = ()) 
     return moved
 
 
-def drop_watermarks(target: str) -> None:
-    """Take away what is known of a target that is no more."""
+def drop_watermarks(target: str, source: str | None = None) -> None:
+    """Take away what is known of a target that is no more, or (with a source) of its reading of that one."""
 
     def change(current: IcebergTable, mark: dict[str, str]) -> None:
-        kept = [row for row in current.scan().to_arrow().to_pylist() if row["target_table"] != target]
+        kept = [
+            row
+            for row in current.scan().to_arrow().to_pylist()
+            if row["target_table"] != target or source not in (None, row["source_table"])
+        ]
         current.overwrite(_arrow(WATERMARKS, kept), snapshot_properties=mark)
 
-    if watermarks(target):
+    known = watermarks(target)
+    if source in known or (known and source is None):
         _commit(WATERMARKS, change)
 
 

@@ -7,12 +7,11 @@ they were. Every part can be repeated: a crash in between is mended by the same 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
 from pyiceberg.transforms import IdentityTransform
 
 from lakehouse import maintenance, manifests, metadata, row_delta
+from lakehouse.privacy.books import body_hash, subject_hash, topic_of
 from lakehouse.privacy.person import RAW_KEYS, Person, Place, Scope
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lakehouse.tables import Table
 
 ATTEMPTS = 8
+PURGED_AT_ONCE = 4
 FLINK_MARKS = ("flink.job-id", "flink.operator-id", "flink.max-committed-checkpoint-id")
 REBUILT = ("analytics.order_summary", "analytics.payment_metrics", "marts.sales_dashboard_daily")
 """Hold sums over people and nobody's values: the pipeline's next run makes them anew."""
@@ -51,16 +52,6 @@ class Erased:
     @property
     def changed(self) -> bool:
         return any(self.rows.values())
-
-
-def subject_hash(receipt: str, subject: str) -> str:
-    """What stands in the books for a person: without the receipt nobody can tell who it is, nor try emails on it."""
-    return hmac.new(receipt.encode(), subject.strip().lower().encode(), hashlib.sha256).hexdigest()
-
-
-def body_hash(erasure_id: str, body: str) -> str:
-    """What stands in the books for a request's body."""
-    return hashlib.sha256(f"{erasure_id}{body}".encode()).hexdigest()
 
 
 # -- which rows of which table ------------------------------------------------------------------------------------
@@ -302,7 +293,8 @@ def erase(
             where = wanted[name]
             rows[name] = erase_rows(scope, name, where, erasure_id) if where is not None else 0
             report(name, rows[name])
-        files += sum(purge(scope, name, orphan_age) for name in names)
+        with ThreadPoolExecutor(max_workers=PURGED_AT_ONCE) as pool:
+            files += sum(pool.map(lambda name: purge(scope, name, orphan_age), names))
     rows = {name: count for name, count in rows.items() if count}
     line = {
         "erasure_id": erasure_id,
@@ -335,8 +327,3 @@ def _write_places(scope: Scope, person: Person, erasure_id: str) -> None:
         if (topic, place.partition, place.offset) not in known
     ]  # fmt: skip
     metadata.append(books, rows)
-
-
-def topic_of(raw_table: str) -> str:
-    """The topic of a raw table: `raw.shopify_orders` is of `shopify.orders`."""
-    return raw_table.removeprefix("raw.").replace("_", ".", 1)

@@ -128,6 +128,7 @@ class _Search:
 
     scope: Scope
     read: dict[tuple[str, ...], pa.Table] = field(default_factory=dict)
+    said_once: dict[str, list[str]] = field(default_factory=dict)
 
     def rows(self, name: str, *columns: str) -> pa.Table:
         if (name, *columns) not in self.read:
@@ -152,21 +153,37 @@ class _Search:
         values = set[str]()
         records = self.rows("semantic.normalized_records")
         if records.num_rows:
-            mine = np.zeros(records.num_rows, dtype=bool)
-            for source in ("shopify", "stripe", "hubspot"):
-                mine |= among(records.column("source_id"), ids[source]) & among(records.column("source"), {source})
-            values |= _values(records.filter(pa.array(mine)), SAID["semantic.normalized_records"])
+            mine = records.filter(pa.array(self._mine(records, ids)))
+            values |= _values(mine, SAID["semantic.normalized_records"])
         for name, columns in SAID.items():
             if name in self.raw:
                 values |= _values(self.raw[name].filter(pa.array(self.of_ids(name, ids))), columns)
         if "raw.hubspot_contacts" in self.raw:
             events = self.raw["raw.hubspot_contacts"]
-            mine = self.of_ids("raw.hubspot_contacts", ids) & among(events.column("property_name"), HUBSPOT_SAID)
-            values |= _values(events.filter(pa.array(mine)), (("property_value",),))
+            told = self.of_ids("raw.hubspot_contacts", ids) & among(events.column("property_name"), HUBSPOT_SAID)
+            values |= _values(events.filter(pa.array(told)), (("property_value",),))
         return values
 
+    def said_by_others(self, ids: Mapping[str, frozenset[str]]) -> list[str]:
+        """What the normalised records of everybody else say; read once."""
+        if "others" not in self.said_once:
+            records = self.rows("semantic.normalized_records")
+            others = records.filter(pa.array(~self._mine(records, ids))) if records.num_rows else records
+            found = _values(others, SAID["semantic.normalized_records"]) if others.num_rows else set()
+            self.said_once["others"] = sorted(found)
+        return self.said_once["others"]
+
+    @staticmethod
+    def _mine(records: pa.Table, ids: Mapping[str, frozenset[str]]) -> Mask:
+        found = np.zeros(records.num_rows, dtype=bool)
+        for source in ("shopify", "stripe", "hubspot"):
+            found |= among(records.column("source_id"), ids[source]) & among(records.column("source"), {source})
+        return found
+
     def is_shared(self, value: str, ids: Mapping[str, frozenset[str]]) -> bool:
-        """Whether a record, an order or a charge of somebody else holds the value."""
+        """Whether a record, an order or a charge of somebody else holds the value, as sent or normalised."""
+        if any(value in others for others in self.said_by_others(ids)):
+            return True
         for name in PEOPLE:
             if name in self.raw:
                 holds = contains(self.raw[name].column("_payload"), [value])
