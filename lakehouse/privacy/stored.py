@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lakehouse import metadata
+from lakehouse import maintenance, metadata
 from lakehouse.errors import LakehouseError
 from lakehouse.privacy.person import Scope, contains
 
@@ -156,17 +156,18 @@ class Searched:
         return not self.found
 
 
-def search_objects(values: Sequence[str], scope: Scope | None = None) -> Searched:
+def search_objects(values: Sequence[str], scope: Scope | None = None, table: str | None = None) -> Searched:
     """Read every object in the warehouse, or in the scope's namespace, and look for the values. Raises `NotReadable`.
 
-    Bounds are looked for by their beginnings, as far as nobody else's value begins so.
+    `table`: only the objects below this one's location. Bounds are looked for by their beginnings, as far as nobody else's value begins so.
     """
     from pyarrow import fs
 
     scope = scope or Scope()
     bounds = bounds_of(values, values_of_others(scope, values))
     base, store = _warehouse(scope)
-    infos = [info for info in store.get_file_info(fs.FileSelector(base, recursive=True, allow_not_found=True))
+    where = base if table is None else _location(scope.table(table))
+    infos = [info for info in store.get_file_info(fs.FileSelector(where, recursive=True, allow_not_found=True))
              if info.type == fs.FileType.File]  # fmt: skip
 
     def one(info: Any) -> Found | None:
@@ -191,6 +192,11 @@ def _warehouse(scope: Scope) -> tuple[str, Any]:
     base = rest.rstrip("/") + (f"/{scope.namespace}" if scope.namespace else "")
     store = PyArrowFileIO(metadata.catalog().properties).fs_by_scheme(scheme, rest.partition("/")[0])
     return base, store
+
+
+def _location(table: str) -> str:
+    """Where a table lies, as the file system names it."""
+    return maintenance.load(table).location().partition("://")[2].rstrip("/")
 
 
 def search_clickhouse(values: Sequence[str], tables: Sequence[str] | None = None) -> dict[str, int]:
