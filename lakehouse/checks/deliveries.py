@@ -175,11 +175,11 @@ def _misplaced(rows: DataFrame, cut: Cut, topic: str) -> str:
     return "; ".join(filter(None, (named("not in raw", missing), named("more than once in raw", twice))))
 
 
-def erased_rows(spark: SparkSession, rows: DataFrame) -> DataFrame:
-    """Places of messages whose rows an erasure took out of raw, as rows; `body` is the hash that the books keep."""
+def erased_rows(books: DataFrame, rows: DataFrame) -> DataFrame:
+    """Places in metadata.erased_places of which raw has no row, as rows; `body` is the hash that the books keep."""
     from pyspark.sql import functions as F
 
-    places = spark.table(ERASED_PLACES.name).select(
+    places = books.select(
         F.col("source_topic").alias("topic"),
         F.col("kafka_partition").alias("partition"),
         F.col("kafka_offset").alias("offset"),
@@ -206,7 +206,7 @@ def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Chec
     days = sent_days(world_dir)
     attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
     there = cut.rows(spark)
-    rows = there.unionByName(erased_rows(spark, there)).persist()
+    rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
         quarantined = F.col("topic") == QUARANTINE_TOPIC
         counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()

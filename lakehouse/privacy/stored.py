@@ -159,7 +159,8 @@ class Searched:
 def search_objects(values: Sequence[str], scope: Scope | None = None, table: str | None = None) -> Searched:
     """Read every object in the warehouse, or in the scope's namespace, and look for the values. Raises `NotReadable`.
 
-    `table`: only the objects below this one's location. Bounds are looked for by their beginnings, as far as nobody else's value begins so.
+    `table`: only the objects below this one's location. Bounds are looked for by their beginnings, as far as nobody
+    else's value begins so.
     """
     from pyarrow import fs
 
