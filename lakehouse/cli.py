@@ -19,6 +19,8 @@ GROUPS = {
     "streaming": "the Flink jobs from topics to raw tables",
     "pipeline": "run the steps from raw to marts",
     "er": "entity resolution: how good it is, what it counted",
+    "maintenance": "small files, old snapshots, files that no table knows",
+    "privacy": "erase a person from every layer, and prove it on what is stored",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
     "demo": "the whole way once, end to end",
     "lessons": "the lessons: list, check, run all to a site of pages",
@@ -46,7 +48,7 @@ class LazyGroups(TyperGroup):
         console = Console()
         console.print("\n [bold]lakehouse[/] COMMAND …   (each has --help)\n")
         for name, text in GROUPS.items():
-            console.print(f"   [bold]{name:<11}[/] {text}")
+            console.print(f"   [bold]{name:<12}[/] {text}")
         console.print("\n   --debug before the command shows the traceback of an error.\n")
 
 

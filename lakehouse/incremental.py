@@ -37,17 +37,18 @@ class Window:
     """Which snapshots of a source are to be read: after `start` up to and with `end`.
 
     `start` None means all rows at `end`; `end` None means that the source has no snapshot. `reason` says why it
-    is a full read.
+    is a full read. `same_rows`: all that was committed since `start` is compaction.
     """
 
     source: str
     start: int | None
     end: int | None
     reason: str = ""
+    same_rows: bool = False
 
     @property
     def empty(self) -> bool:
-        return self.end is None or self.start == self.end
+        return self.end is None or self.start == self.end or self.same_rows
 
     @property
     def full(self) -> bool:
@@ -75,16 +76,18 @@ def plan_window(source: str, commits: Mapping[int, Commit], current: int | None,
     if current == last:
         return Window(source, last, current)
     at: int | None = current
+    added = False
     while at is not None and at != last:
         commit = commits.get(at)
         if commit is None:
             return Window(source, None, current, f"snapshot {last} was expired")
         if commit.operation not in (ADDS_ROWS, KEEPS_ROWS):
             return Window(source, None, current, f"snapshot {at} is a {commit.operation}, which rewrote rows")
+        added = added or commit.operation == ADDS_ROWS
         at = commit.parent_id
     if at is None:
         return Window(source, None, current, f"snapshot {last} is not in the table's history: it was replaced")
-    return Window(source, last, current)
+    return Window(source, last, current, same_rows=not added)
 
 
 def history(table: str) -> tuple[dict[int, Commit], int | None]:
@@ -150,7 +153,17 @@ def read_new(spark: SparkSession, source: str, target: str) -> NewRows:
 
 
 def unchanged(spark: SparkSession, sources: Iterable[str] | Mapping[str, int | None], target: str) -> bool:
-    """Whether `target` was already built from these sources as they are now: then its step has nothing to do."""
+    """Whether `target` was already built from these sources as they are now: then its step has nothing to do.
+
+    A source that was only compacted since then has not changed.
+    """
     now = dict(sources) if isinstance(sources, Mapping) else snapshots(sources)
     known = metadata.watermarks(target)
-    return all(source in known and known[source].last_snapshot_id == now[source] for source in now)
+    return all(source in known and _same(source, known[source].last_snapshot_id, now[source]) for source in now)
+
+
+def _same(source: str, then: int | None, now: int | None) -> bool:
+    """Whether two snapshots of a table hold the same rows, the second being the later one."""
+    if then == now or then is None or now is None:
+        return then == now
+    return plan_window(source, history(source)[0], now, then).empty

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,7 +88,37 @@ RECONCILIATION = Table(
     properties=_TRIM,
 )
 
-TABLES = (WATERMARKS, RUNS, RECONCILIATION)
+ERASURES = Table(
+    name="metadata.erasures",
+    grain="one row per erasure of a person and table that lost rows by it",
+    key=("erasure_id", "table"),
+    columns=(
+        Column("erasure_id", "string", "the erasure", required=True),
+        Column("table", "string", "table that lost rows", required=True),
+        Column("rows", "long", "rows that it lost", required=True),
+        Column("subject_hash", "string", "HMAC-SHA256 of what the person was named by; its key is not stored", True),
+        Column("requested_by", "string", "who asked for it", required=True),
+        Column("reason", "string", "why", required=True),
+        Column("erased_at", "timestamptz", "when", required=True),
+    ),
+    properties=_TRIM,
+)
+
+ERASED_PLACES = Table(
+    name="metadata.erased_places",
+    grain="one row per message whose row in raw was erased",
+    key=("source_topic", "kafka_partition", "kafka_offset"),
+    columns=(
+        Column("source_topic", "string", "topic of the message", required=True),
+        Column("kafka_partition", "int", "partition in the topic", required=True),
+        Column("kafka_offset", "long", "offset in the partition", required=True),
+        Column("erasure_id", "string", "the erasure", required=True),
+        Column("body_hash", "string", "SHA-256 of erasure_id and the hash of the request's body, hex", required=True),
+    ),
+    properties=_TRIM,
+)
+
+TABLES = (WATERMARKS, RUNS, RECONCILIATION, ERASURES, ERASED_PLACES)
 _RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
 
 
@@ -247,7 +277,7 @@ def forget(target: str) -> None:
         _replace_watermarks(target, rows)
 
 
-def drop_watermarks(namespace: str) -> bool:
+def drop_watermarks_in(namespace: str) -> bool:
     """Take out the rows of all targets in a namespace, which are gone; False, and no commit, if there are none."""
     mine = f"{namespace}."
 
@@ -260,6 +290,58 @@ def drop_watermarks(namespace: str) -> bool:
         return False
     _commit(WATERMARKS, lambda now, mark: now.overwrite(_arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
     return True
+
+
+def readers(source: str) -> dict[str, int | None]:
+    """Each target that reads `source`, and the snapshot up to which it has."""
+    from pyiceberg.expressions import EqualTo
+
+    rows = load(WATERMARKS).scan(row_filter=EqualTo("source_table", source)).to_arrow().to_pylist()
+    return {row["target_table"]: row["last_snapshot_id"] for row in rows}
+
+
+def follow(source: str, then: Iterable[int], now: int, but: Sequence[str] = ()) -> list[str]:
+    """Move the watermarks of `source` that stand at one of the snapshots `then` to `now`; returns their targets.
+
+    For a commit after which these readers have nothing to read; `but` are readers that have. A watermark that has
+    moved on meanwhile stays.
+    """
+    before, moved = set(then), list[str]()
+    if not before & set(readers(source).values()):
+        return []
+    time = commit_time(source, now)
+
+    def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        rows = current.scan().to_arrow().to_pylist()
+        mine = [
+            row
+            for row in rows
+            if row["source_table"] == source and row["last_snapshot_id"] in before and row["target_table"] not in but
+        ]
+        moved[:] = [row["target_table"] for row in mine]
+        for row in mine:
+            row |= {"last_snapshot_id": now, "watermark_value": time, "updated_at": datetime.now(UTC)}
+        if mine:
+            current.overwrite(_arrow(WATERMARKS, rows), snapshot_properties=mark)
+
+    _commit(WATERMARKS, change)
+    return moved
+
+
+def drop_watermarks(target: str, source: str | None = None) -> None:
+    """Take away what is known of a target that is no more, or (with a source) of its reading of that one."""
+
+    def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        kept = [
+            row
+            for row in current.scan().to_arrow().to_pylist()
+            if row["target_table"] != target or source not in (None, row["source_table"])
+        ]
+        current.overwrite(_arrow(WATERMARKS, kept), snapshot_properties=mark)
+
+    known = watermarks(target)
+    if source in known or (known and source is None):
+        _commit(WATERMARKS, change)
 
 
 # -- runs -------------------------------------------------------------------------------------------------------

@@ -39,6 +39,12 @@ def test_each_step_of_the_pipeline_is_a_task(first_day: Report) -> None:
     assert {step.name.split(".")[1] for step in STEPS} | {"reconcile"} == tasks
 
 
+def test_maintenance_is_a_dag_of_its_own() -> None:
+    airflow = Airflow()
+    wait_until(lambda: "lakehouse_maintenance" in airflow.dag_ids(), timeout=120, what="the DAG of maintenance")
+    assert airflow.import_errors() == []
+
+
 def test_every_task_links_to_its_executed_notebook(first_day: Report) -> None:
     airflow, settings = Airflow(), get_settings()
     run_id = last_run(airflow)

@@ -7,7 +7,7 @@ attempt that timed out may have been stored all the same: such messages are coun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from data_generators.deliveries import read_deliveries
 from data_generators.generate import read_manifest
 from lakehouse.checks.check import Check, named
 from lakehouse.engines.kafka import QUARANTINE_TOPIC
+from lakehouse.metadata import ERASED_PLACES
+from lakehouse.privacy.books import body_hash
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +35,7 @@ class Cut:
     snapshots: Mapping[str, int | None]
 
     def rows(self, spark: SparkSession) -> DataFrame:
-        """All raw rows before the cut: topic, partition, offset, hash of the body."""
+        """All raw rows before the cut: topic, partition, offset, hash of the body; `erasure_id` is null."""
         from functools import reduce
 
         frames = [self._of_topic(spark, topic) for topic in sorted({topic for topic, _ in self.ends})]
@@ -56,6 +58,7 @@ class Cut:
                 "_kafka_partition AS partition",
                 "_kafka_offset AS offset",
                 "_body_sha256 AS body",
+                "CAST(NULL AS STRING) AS erasure_id",
             )
         )
 
@@ -172,16 +175,42 @@ def _misplaced(rows: DataFrame, cut: Cut, topic: str) -> str:
     return "; ".join(filter(None, (named("not in raw", missing), named("more than once in raw", twice))))
 
 
+def erased_rows(books: DataFrame, rows: DataFrame) -> DataFrame:
+    """Places in metadata.erased_places of which raw has no row, as rows; `body` is the hash that the books keep."""
+    from pyspark.sql import functions as F
+
+    places = books.select(
+        F.col("source_topic").alias("topic"),
+        F.col("kafka_partition").alias("partition"),
+        F.col("kafka_offset").alias("offset"),
+        F.col("body_hash").alias("body"),
+        "erasure_id",
+    )
+    # an erasure that was cut off has written places whose rows are still there
+    return places.join(rows.select("topic", "partition", "offset"), ["topic", "partition", "offset"], "left_anti")
+
+
+def named_bodies(erased: Iterable[Any], owed: Iterable[str]) -> Iterator[tuple[Any, str]]:
+    """Each erased row with the request's body that it is of, where the sender's book has it."""
+    places = list(erased)
+    for erasure_id in {row["erasure_id"] for row in places}:
+        bodies = {body_hash(erasure_id, body): body for body in owed}
+        yield from ((row, bodies[row["body"]]) for row in places
+                    if row["erasure_id"] == erasure_id and row["body"] in bodies)  # fmt: skip
+
+
 def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Check]:
     """All checks from the sender's ledger to raw."""
     from pyspark.sql import functions as F
 
     days = sent_days(world_dir)
     attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
-    rows = cut.rows(spark).persist()
+    there = cut.rows(spark)
+    rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
         quarantined = F.col("topic") == QUARANTINE_TOPIC
-        counts = rows.groupBy(quarantined.alias("quarantined"), "body").count().collect()
+        counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()
+        erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
     finally:
         rows.unpersist()
@@ -189,6 +218,9 @@ def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Chec
     for row in counts:
         stored[row["quarantined"]][row["body"]] = row["count"]
     owed = book_of(attempts)
+    for row, body in named_bodies(erased, owed):
+        of_topic = stored[row["topic"] == QUARANTINE_TOPIC]
+        of_topic[body] = of_topic.get(body, 0) + 1
     return [
         *(sent_check(world_dir, day) for day in days),
         accepted_check("accepted = topics", "in topics", owed, stored[False], quarantine=False),

@@ -3,6 +3,7 @@
 from lakehouse.lesson.exercise import ____, check, hint, progress, solution
 from lakehouse.lesson.scratch import drop_scratch, scratch
 from lakehouse.lesson.steps import (
+    QueryFailed,
     Repeat,
     contract,
     number,
@@ -18,6 +19,7 @@ from lakehouse.lesson.steps import (
 from lakehouse.waiting import wait_until
 
 __all__ = [
+    "QueryFailed",
     "Repeat",
     "____",
     "check",

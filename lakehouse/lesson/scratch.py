@@ -31,5 +31,5 @@ def drop_scratch(namespace: str) -> None:
         return
     for table in catalog.list_tables(namespace):
         catalog.purge_table(table)
-    metadata.drop_watermarks(namespace)
+    metadata.drop_watermarks_in(namespace)
     catalog.drop_namespace(namespace)

@@ -82,7 +82,7 @@ def publish(client: Client, table: Table, snapshot_id: int) -> int:
     """Bring one published table to a snapshot (0: none, the mart is empty); returns its rows. Raises `NotPublished`."""
     name = f"{DATABASE}.{table.name.split('.')[1]}"
     fresh = f"{name}__loading"
-    client.command(f"DROP TABLE IF EXISTS {fresh}")
+    client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
     client.command(create_statement(table, fresh, f"{table.grain}. Iceberg snapshot {snapshot_id} of {table.name}"))
     columns = ", ".join(f"`{column}`" for column in table.column_names)
     expected = 0
@@ -96,9 +96,10 @@ def publish(client: Client, table: Table, snapshot_id: int) -> int:
             f"{table.name}: ClickHouse loaded {rows:,} rows of snapshot {snapshot_id}, which holds {expected:,}",
             "run `lakehouse pipeline run --step marts.publish` again; the rows published before are still there",
         )
+    # SYNC: the rows of before are deleted now, not minutes later; an erased person must not be among them
     exists = int(client.command(f"EXISTS TABLE {name}"))
     client.command(f"EXCHANGE TABLES {fresh} AND {name}" if exists else f"RENAME TABLE {fresh} TO {name}")
-    client.command(f"DROP TABLE IF EXISTS {fresh}")
+    client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
     return rows
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.checks.check import Check
-from lakehouse.checks.deliveries import accepted_check, book_of
+from lakehouse.checks.deliveries import Cut, accepted_check, book_of, erased_rows, offset_checks
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+ROWS = "topic string, partition int, offset long, body string, erasure_id string"
+PLACES = "source_topic string, kafka_partition int, kafka_offset long, body_hash string, erasure_id string"
 
 
 def attempt(delivery: str, body: str, outcome: str, messages: int = 0, quarantined: int = 0) -> dict[str, Any]:
@@ -63,3 +69,14 @@ def test_quarantine_is_counted_by_itself() -> None:
     books = book_of([attempt("d1", "a", "accepted", 2, quarantined=1)])
     assert accepted_check("q", "in quarantine", books, {"a": 1}, quarantine=True).balanced
     assert not accepted_check("q", "in quarantine", books, {}, quarantine=True).balanced
+
+
+def test_a_row_that_was_erased_is_no_row_that_was_lost(local_spark: SparkSession) -> None:
+    cut = Cut({("t", 0): 3}, {})
+    rows = local_spark.createDataFrame([("t", 0, 0, "a", None), ("t", 0, 2, "c", None)], ROWS)
+    assert [check.balanced for check in offset_checks(cut, rows)] == [False]
+    # the second place is of an erasure that was cut off: its row is still there, and counts once
+    books = local_spark.createDataFrame([("t", 0, 1, "x", "e"), ("t", 0, 2, "y", "e")], PLACES)
+    erased = erased_rows(books, rows)
+    assert [(row["offset"], row["body"]) for row in erased.collect()] == [(1, "x")]
+    assert [check.balanced for check in offset_checks(cut, rows.unionByName(erased))] == [True]

@@ -30,8 +30,8 @@ def test_watermarks_of_its_tables_go_with_it_and_no_others(monkeypatch: pytest.M
     drop_scratch(namespace)
     assert metadata.watermarks(f"{namespace}.t") == {}
     assert metadata.watermarks(f"{namespace}_more.t") != {}
-    assert metadata.drop_watermarks(f"{namespace}_more")
-    assert not metadata.drop_watermarks(f"{namespace}_more")
+    assert metadata.drop_watermarks_in(f"{namespace}_more")
+    assert not metadata.drop_watermarks_in(f"{namespace}_more")
 
 
 def test_other_namespaces_are_not_dropped() -> None:
