@@ -247,6 +247,21 @@ def forget(target: str) -> None:
         _replace_watermarks(target, rows)
 
 
+def drop_watermarks(namespace: str) -> bool:
+    """Take out the rows of all targets in a namespace, which are gone; False, and no commit, if there are none."""
+    mine = f"{namespace}."
+
+    def of_others(current: IcebergTable) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = current.scan().to_arrow().to_pylist()
+        return [row for row in rows if not row["target_table"].startswith(mine)]
+
+    current = load(WATERMARKS)
+    if len(of_others(current)) == current.scan().count():
+        return False
+    _commit(WATERMARKS, lambda now, mark: now.overwrite(_arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
+    return True
+
+
 # -- runs -------------------------------------------------------------------------------------------------------
 
 

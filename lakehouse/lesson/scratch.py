@@ -20,7 +20,7 @@ def scratch(topic: str) -> str:
 
 
 def drop_scratch(namespace: str) -> None:
-    """Drop a scratch namespace with all its tables and files; nothing where there is none.
+    """Drop a scratch namespace with all its tables, files and watermarks; nothing where there is none.
 
     Raises `ValueError` for a namespace that `scratch` did not make.
     """
@@ -31,4 +31,5 @@ def drop_scratch(namespace: str) -> None:
         return
     for table in catalog.list_tables(namespace):
         catalog.purge_table(table)
+    metadata.drop_watermarks(namespace)
     catalog.drop_namespace(namespace)
