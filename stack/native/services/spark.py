@@ -74,7 +74,8 @@ def _folders(settings: Settings) -> None:
         raise CannotPrepare(
             "Spark needs Java 17 and none was found.", "install a JDK 17, then `lakehouse stack doctor`"
         )
-    for folder in (conf_folder(settings), _var(settings) / "local", _var(settings) / "work", _var(settings) / "recovery"):
+    var = _var(settings)
+    for folder in (conf_folder(settings), var / "local", var / "work", var / "recovery"):
         folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(TEMPLATES / "log4j2.properties", conf_folder(settings) / "log4j2.properties")
 
