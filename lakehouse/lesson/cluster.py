@@ -13,14 +13,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from lakehouse.lesson.learners import learner
 from lakehouse.settings import Settings, get_settings
 from lakehouse.waiting import wait_until
 
@@ -57,7 +56,10 @@ class SecondWorker:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or get_settings()
-        self.folder = Path(tempfile.mkdtemp(prefix="second-worker-"))
+        self.folder = self.settings.run_dir / f"second-worker-{learner()}"
+        # what a run that was killed has left there
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, mode=0o700)
         self.ui = ""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._sessions: list[SparkSession] = []
@@ -109,7 +111,7 @@ class SecondWorker:
         port, ui_port = free_port(s.host), free_port(s.host)
         self.ui = f"http://{s.host}:{ui_port}"
         conf = self.folder / "connect.conf"
-        conf.touch(mode=0o600)  # it holds the stack's secrets
+        conf.touch(mode=0o600)  # it holds the stack's secrets, and goes as soon as it was read
         conf.write_text(with_settings((spark.conf_folder(s) / "connect.conf").read_text(encoding="utf-8"), {
             "spark.app.name": "second-worker", "spark.cores.max": str(EXECUTORS), "spark.executor.cores": "1",
             "spark.executor.memory": f"{EXECUTOR_MB}m", "spark.driver.memory": f"{DRIVER_MB}m",
@@ -125,6 +127,7 @@ class SecondWorker:
             {**spark.environment(s), "SPARK_LOCAL_DIRS": str(self.folder / "local")},
         )  # fmt: skip
         self._wait("connect", lambda: self._answers(port) and len(self.executors()) == EXECUTORS, "two executors")
+        conf.unlink()
         # pyspark.sql.functions looks here to know which kind of session it builds expressions for
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
         session = ConnectSession.builder.remote(f"sc://{s.host}:{port}").create()

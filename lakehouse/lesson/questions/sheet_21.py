@@ -42,7 +42,7 @@ class FairKey(Question):
                                                   HAVING count(DISTINCT place) > 1)) AS torn"""
             ).iloc[0]
         except QueryFailed as error:
-            raise Wrong(f"Spark refuses it: {error.message[:200]}") from error
+            raise Wrong(f"Spark refuses it: {error.message.strip().splitlines()[0][:200]}") from error
         if found["torn"]:
             raise Wrong(f"the events of {found['torn']:,} orders are in several partitions: each would find a latest")
         if found["largest"] > MOST * found["total"] / PARTITIONS:
