@@ -34,7 +34,7 @@ check("21.2", settings_to_change)
 # %% [markdown]
 # ## 21.3 Where to save
 #
-# A shop sends 20,000 webhooks a day (`SHOP`), and its readers were promised data no older than five minutes. `bill()` is its month on paper, `bill(months_kept=12)` the same after a change. Of `"keep half as long"`, `"commit every minute"`, `"commit every ten minutes"` and `"half the tables"`, which one saves the most and keeps the promise?
+# A shop sends 200,000 webhooks a day (`SHOP`), and its readers were promised data no older than five minutes. `bill()` is its month on paper, `bill(months_kept=12)` the same after a change. Of `"keep half as long"`, `"commit every minute"`, `"commit every ten minutes"` and `"half the tables"`, which one saves the most and keeps the promise?
 
 # %%
 print(SHOP, f"{bill():.2f} US dollars a month")

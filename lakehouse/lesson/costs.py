@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 SECONDS_A_DAY = 86_400
@@ -31,10 +32,14 @@ def monthly(
 ) -> dict[str, float]:
     """US dollars a month, once `months_kept` months are stored: `storage`, `compute`, `requests`.
 
-    Commits follow the clock, `tables` tables one each `commit_seconds`, whatever comes in; the rest follows the volume.
+    A table is committed at each checkpoint, every `commit_seconds`, at which it has something new; webhooks are taken
+    to come evenly to `tables` tables, at random times. So commits follow the volume while it is small, and the clock
+    when it is not.
     """
     webhooks = webhooks_a_day * DAYS_A_MONTH
-    commits = tables * SECONDS_A_DAY / commit_seconds * DAYS_A_MONTH
+    checkpoints = SECONDS_A_DAY / commit_seconds
+    with_news = checkpoints * -math.expm1(-webhooks_a_day / tables / checkpoints)
+    commits = tables * with_news * DAYS_A_MONTH
     return {
         "storage": webhooks * months_kept * measured.bytes_per_webhook / 1e9 * prices.gb_month,
         "compute": webhooks / 1e6 * measured.core_seconds_per_million / 3600 * prices.core_hour,

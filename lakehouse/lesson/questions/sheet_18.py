@@ -218,7 +218,9 @@ class NumberOfText(Question):
         try:
             found = query(f"SELECT place, CAST({answer} AS STRING) AS number FROM VALUES {values} AS t(place, given)")
         except QueryFailed as error:
-            raise Wrong(f"Spark refuses it, or fails on one of the texts: {error.message.strip().splitlines()[0][:200]}") from error
+            raise Wrong(
+                f"Spark refuses it, or fails on one of the texts: {error.message.strip().splitlines()[0][:200]}"
+            ) from error
         numbers = dict(zip(found["place"], found["number"], strict=True))
         for place, (text, right) in enumerate(said.items()):
             number = None if numbers[place] is None or numbers[place] != numbers[place] else numbers[place]

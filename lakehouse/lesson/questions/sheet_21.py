@@ -102,7 +102,7 @@ class SettingsOfAMove(Question):
 
 MEASURED = Measured(bytes_per_webhook=2_500.0, core_seconds_per_million=400.0, objects_per_commit=4.0)
 PRICES = Prices(gb_month=0.023, core_hour=0.05, thousand_puts=0.005)
-SHOP: dict[str, Any] = {"webhooks_a_day": 20_000, "months_kept": 24, "commit_seconds": 5.0, "tables": 8}
+SHOP: dict[str, Any] = {"webhooks_a_day": 200_000, "months_kept": 24, "commit_seconds": 5.0, "tables": 8}
 AGE_SECONDS = 300.0
 CHANGES: dict[str, dict[str, Any]] = {
     "keep half as long": {"months_kept": 12},
@@ -113,7 +113,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def bill(**changes: Any) -> float:
-    """US dollars a month of a shop of 20,000 webhooks a day, with some of its numbers changed."""
+    """US dollars a month of a shop of 200,000 webhooks a day, with some of its numbers changed."""
     return sum(monthly(MEASURED, PRICES, **{**SHOP, **changes}).values())
 
 
@@ -128,8 +128,8 @@ class Saving(Question):
         "Of the changes after which data is at most five minutes old, the one with the smallest bill.",
     )
     why = (
-        "Right. At this volume the bill is commits, which follow the clock; the largest line says where to look, and"
-        " the promise to the readers says how far to go. At a thousand times the volume the same question has another"
+        "Right. At this volume most of the bill is commits, which follow the clock; the largest line says where to look,"
+        " and the promise to the readers says how far to go. At a hundred times the volume the same question has another"
         " answer, so it is asked again."
     )
 
