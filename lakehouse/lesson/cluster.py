@@ -13,19 +13,21 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from lakehouse.lesson.learners import learner
 from lakehouse.settings import Settings, get_settings
 from lakehouse.waiting import wait_until
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
+PREFIX = "second-worker-"
 EXECUTORS = 2
 EXECUTOR_MB, DRIVER_MB = 512, 512  # Spark starts with no less
 START_SECONDS, STOP_SECONDS = 300, 20
@@ -36,6 +38,15 @@ _PR_SET_PDEATHSIG = 1
 def _die_with_parent() -> None:
     """Run in the child before it becomes Java: when the notebook's kernel is killed, it goes as well."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _remove_leftovers(settings: Settings) -> None:
+    """Folders of processes that were killed before they could remove them."""
+    from stack.native.processes import is_alive
+
+    for folder in settings.run_dir.glob(f"{PREFIX}*-*"):
+        if not is_alive(int(folder.name.removeprefix(PREFIX).split("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port(host: str) -> int:
@@ -56,10 +67,8 @@ class SecondWorker:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or get_settings()
-        self.folder = self.settings.run_dir / f"second-worker-{learner()}"
-        # what a run that was killed has left there
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, mode=0o700)
+        _remove_leftovers(self.settings)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self.settings.run_dir))
         self.ui = ""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._sessions: list[SparkSession] = []

@@ -6,11 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
-from lakehouse.lesson.cluster import SecondWorker, _die_with_parent, free_port, with_settings
+from lakehouse.lesson.cluster import (
+    PREFIX,
+    SecondWorker,
+    _die_with_parent,
+    _remove_leftovers,
+    free_port,
+    with_settings,
+)
 from lakehouse.settings import get_settings
 from lakehouse.waiting import wait_until
 from stack.native.processes import is_alive
@@ -39,6 +48,17 @@ def test_a_child_goes_when_its_parent_is_killed() -> None:
         assert is_alive(child)
         os.kill(parent.pid, signal.SIGKILL)
     wait_until(lambda: not is_alive(child), timeout=20, what="the child to go with its parent", every=0.05)
+
+
+def test_folders_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    settings = SimpleNamespace(run_dir=tmp_path)
+    left, own = tmp_path / f"{PREFIX}{gone.pid}-x", tmp_path / f"{PREFIX}{os.getpid()}-y"
+    for folder in (left, own):
+        folder.mkdir()
+    _remove_leftovers(settings)  # type: ignore[arg-type]
+    assert (left.exists(), own.exists()) == (False, True)
 
 
 @pytest.mark.stack

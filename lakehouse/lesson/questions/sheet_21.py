@@ -128,9 +128,9 @@ class Saving(Question):
         "Of the changes after which data is at most five minutes old, the one with the smallest bill.",
     )
     why = (
-        "Right. At this volume most of the bill is commits, which follow the clock; the largest line says where to look,"
-        " and the promise to the readers says how far to go. At a hundred times the volume the same question has another"
-        " answer, so it is asked again."
+        "Right. At this volume most of the bill is commits, which follow the clock. The largest line says where to"
+        " look, and the promise to the readers says how far to go. At a hundred times the volume the same question has"
+        " another answer, so it is asked again."
     )
 
     def judge(self, answer: Any) -> None:
