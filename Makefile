@@ -50,7 +50,7 @@ exercises: setup  ## progress across the exercise sheets
 
 lint: setup  ## ruff, mypy, the lessons' rules, notebooks without outputs
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check . && $(RUN)/mypy
-	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb exercises/*.ipynb
+	@$(RUN)/nbstripout --keep-id --verify notebooks/*.ipynb notebooks/tasks/*.ipynb exercises/*.ipynb
 	@$(LAKEHOUSE) lessons lint
 
 bench: setup  ## measure: a million records through entity resolution, beside plain Splink

@@ -1,10 +1,15 @@
-"""Every task of the DAG is a notebook that is there; what a notebook must be is checked in tests/lesson."""
+"""Every task of the DAGs is a notebook that is there; what a lesson must be is checked in tests/lesson."""
 
 from __future__ import annotations
 
 import re
 
-from lakehouse.runner import NOTEBOOK_DIR
+import pytest
+
+from lakehouse.lesson import skeleton
+from lakehouse.runner import NOTEBOOK_DIR, UnknownParameter, check_parameters
+
+TASKS = sorted((NOTEBOOK_DIR / "tasks").glob("*.ipynb"))
 
 
 def test_there_is_one_for_each_task_of_the_dag() -> None:
@@ -12,3 +17,20 @@ def test_there_is_one_for_each_task_of_the_dag() -> None:
     named = set(re.findall(r'"(\d\d_\w+)"', dag))
     assert named <= {path.stem for path in NOTEBOOK_DIR.glob("*.ipynb")}
     assert len(named) == 8
+
+
+def test_the_small_dag_runs_the_notebooks_of_the_folder_of_tasks() -> None:
+    dag = (NOTEBOOK_DIR.parent / "dags" / "workbook_daily_close.py").read_text(encoding="utf-8")
+    assert set(re.findall(r'notebook_task\("(\w+)"\)', dag)) == {path.stem for path in TASKS}
+    for path in TASKS:
+        check_parameters(path, {"namespace": "scratch_x", "day": "2026-01-01", "run_id": "x"})
+        with pytest.raises(UnknownParameter, match="dya"):
+            check_parameters(path, {"dya": "2026-01-01"})
+
+
+def test_a_task_that_is_no_lesson_is_stored_as_lessons_are() -> None:
+    for path in TASKS:
+        # the rules of parameters and of cells; the skeleton of title, recap and links is for lessons
+        notebook = skeleton.book.read(path)
+        found = [*skeleton._parameters(path, notebook), *skeleton._cells(path, notebook)]
+        assert found == []

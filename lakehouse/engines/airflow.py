@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import httpx
@@ -21,12 +23,14 @@ class AirflowUnreachable(LakehouseError):
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task of one run; `seconds` is None until it ended, `state` is None until it is scheduled."""
+    """One task of one run; `seconds` is None until it ended, `state` is None until it is scheduled. Times are UTC."""
 
     task_id: str
     state: str | None
     seconds: float | None
     try_number: int
+    started: datetime | None = None
+    ended: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -53,7 +57,7 @@ class Airflow:
             raise AirflowUnreachable(f"{method} {path}: {error.response.status_code} {text}", NEXT_STEP) from error
         except httpx.HTTPError as error:
             raise AirflowUnreachable(f"Airflow does not answer at {self.url}: {error!r}", NEXT_STEP) from error
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def import_errors(self) -> list[str]:
         """What Airflow could not import of the DAG files."""
@@ -64,9 +68,9 @@ class Airflow:
         """The DAGs Airflow knows by now."""
         return {dag["dag_id"] for dag in self._call("GET", "/api/v2/dags")["dags"]}
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        """Start a run; returns its id."""
-        body = {"logical_date": None, "conf": conf or {}}
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, day: date | None = None) -> str:
+        """Start a run; returns its id. `day` is its logical date, of which there can be one run; without it: none."""
+        body = {"logical_date": f"{day:%Y-%m-%d}T00:00:00Z" if day else None, "conf": conf or {}}
         return self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
 
     def run_state(self, dag_id: str, run_id: str) -> str:
@@ -84,6 +88,33 @@ class Airflow:
         """Let the tasks of a run that failed, and those after them, run again."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
         self._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
+
+    def clear(self, dag_id: str, run_id: str, task_ids: Collection[str], downstream: bool = True) -> list[str]:
+        """Let these tasks, and by default those after them, run again; the names of all that will."""
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": sorted(task_ids), "only_failed": False,
+                "include_downstream": downstream, "reset_dag_runs": True}  # fmt: skip
+        cleared = self._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)["task_instances"]
+        return sorted({task["task_id"] for task in cleared})
+
+    def backfill(self, dag_id: str, first: date, last: date, conf: dict[str, Any] | None = None) -> int:
+        """A run for each scheduled date from `first` to `last` that has none or a failed one; the backfill's id."""
+        body = {"dag_id": dag_id, "from_date": f"{first:%Y-%m-%d}T00:00:00Z", "to_date": f"{last:%Y-%m-%d}T00:00:00Z",
+                "dag_run_conf": conf or {}, "reprocess_behavior": "failed", "max_active_runs": 1}  # fmt: skip
+        return int(self._call("POST", "/api/v2/backfills", json=body)["id"])
+
+    def backfilling(self, dag_id: str) -> bool:
+        """Whether a backfill of a DAG is open: only one can be. Airflow closes it some 30 s after its last run."""
+        found = self._call("GET", "/api/v2/backfills", params={"dag_id": dag_id})["backfills"]
+        return any(one["completed_at"] is None for one in found)
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Take a run out of Airflow's books, so that its logical date is free; the archive stays."""
+        self._call("DELETE", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+
+    def downstream(self, dag_id: str) -> dict[str, set[str]]:
+        """The graph of a DAG: each task, and the tasks right after it."""
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/tasks")["tasks"]
+        return {task["task_id"]: set(task["downstream_task_ids"]) for task in found}
 
     def page(self, address: str) -> str:
         """A page of the API server as text, asked for as this user."""
@@ -109,7 +140,14 @@ class Airflow:
         """All tasks of a run, in the order they started."""
         found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         found.sort(key=lambda task: task["start_date"] or "9999")
-        return [TaskState(t["task_id"], t["state"], t["duration"], t["try_number"]) for t in found]
+        return [_task_state(task) for task in found]
+
+    def tries(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """Every try of every task of a run that has started, in the order they did."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found = [one for task in self.tasks(dag_id, run_id)
+                 for one in self._call("GET", f"{path}/{task.task_id}/tries")["task_instances"]]  # fmt: skip
+        return [_task_state(one) for one in sorted(found, key=lambda one: one["start_date"] or "") if one["start_date"]]
 
     def log(self, dag_id: str, run_id: str, task: TaskState) -> str:
         """The log of a task's last try as text."""
@@ -121,6 +159,11 @@ class Airflow:
         """The extra links of a task: `Executed notebook` is the page of its last try."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
         return self._call("GET", path)["extra_links"]
+
+
+def _task_state(task: dict[str, Any]) -> TaskState:
+    started, ended = (datetime.fromisoformat(task[name]) if task[name] else None for name in ("start_date", "end_date"))
+    return TaskState(task["task_id"], task["state"], task["duration"], task["try_number"], started, ended)
 
 
 def _log_line(line: Any) -> str:

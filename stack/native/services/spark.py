@@ -26,7 +26,7 @@ def _spark_home() -> Path:
     return Path(found.origin).parent
 
 
-def _conf(settings: Settings) -> Path:
+def conf_folder(settings: Settings) -> Path:
     return settings.conf_dir / "spark"
 
 
@@ -34,7 +34,7 @@ def _var(settings: Settings) -> Path:
     return settings.var_dir / "spark"
 
 
-def _master_url(settings: Settings) -> str:
+def master_url(settings: Settings) -> str:
     return f"spark://{settings.host}:{settings.spark_master_port}"
 
 
@@ -43,7 +43,7 @@ def _values(settings: Settings) -> dict[str, str]:
     secret = settings.catalog_client_secret.get_secret_value()
     return {
         "host": settings.host,
-        "master": _master_url(settings),
+        "master": master_url(settings),
         "recovery_dir": str(_var(settings) / "recovery"),
         "local_dir": str(_var(settings) / "local"),
         "class_path": class_path("spark"),
@@ -64,7 +64,7 @@ def _write_conf(settings: Settings, name: str) -> None:
     text = (TEMPLATES / name).read_text(encoding="utf-8")
     for key, value in _values(settings).items():
         text = text.replace(f"{{{key}}}", value)
-    target = _conf(settings) / name
+    target = conf_folder(settings) / name
     target.touch(mode=0o600)
     target.write_text(text, encoding="utf-8")
 
@@ -74,9 +74,10 @@ def _folders(settings: Settings) -> None:
         raise CannotPrepare(
             "Spark needs Java 17 and none was found.", "install a JDK 17, then `lakehouse stack doctor`"
         )
-    for folder in (_conf(settings), _var(settings) / "local", _var(settings) / "work", _var(settings) / "recovery"):
+    var = _var(settings)
+    for folder in (conf_folder(settings), var / "local", var / "work", var / "recovery"):
         folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(TEMPLATES / "log4j2.properties", _conf(settings) / "log4j2.properties")
+    shutil.copy(TEMPLATES / "log4j2.properties", conf_folder(settings) / "log4j2.properties")
 
 
 def _prepare_master(settings: Settings) -> None:
@@ -99,10 +100,10 @@ def _prepare_connect(settings: Settings) -> None:
     _write_conf(settings, "connect.conf")
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     return {
         "SPARK_HOME": str(_spark_home()),
-        "SPARK_CONF_DIR": str(_conf(settings)),
+        "SPARK_CONF_DIR": str(conf_folder(settings)),
         # Every listener of Spark, the web pages too, binds to this address.
         "SPARK_LOCAL_IP": settings.host,
         "SPARK_LOCAL_DIRS": str(_var(settings) / "local"),
@@ -110,50 +111,50 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _daemon_environment(settings: Settings) -> dict[str, str]:
+def daemon_environment(settings: Settings) -> dict[str, str]:
     """Master and worker only keep the books; the Connect server takes its memory from its own file."""
     return {
-        **_environment(settings),
+        **environment(settings),
         "SPARK_DAEMON_MEMORY": "192m",
         "SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxMetaspaceSize=128m",
     }
 
 
-def _spark_class(*arguments: str) -> list[str]:
+def spark_class(*arguments: str) -> list[str]:
     return [str(_spark_home() / "bin" / "spark-class"), *arguments]
 
 
 def _master_command(settings: Settings) -> list[str]:
-    return _spark_class(
+    return spark_class(
         "org.apache.spark.deploy.master.Master",
         *("--host", settings.host, "--port", str(settings.spark_master_port)),
         *("--webui-port", str(settings.spark_ui_port)),
-        *("--properties-file", str(_conf(settings) / "master.conf")),
+        *("--properties-file", str(conf_folder(settings) / "master.conf")),
     )
 
 
 def _worker_command(settings: Settings) -> list[str]:
-    return _spark_class(
+    return spark_class(
         "org.apache.spark.deploy.worker.Worker",
         *("--host", settings.host, "--port", str(settings.spark_worker_port)),
         *("--webui-port", str(settings.spark_worker_ui_port)),
         *("--cores", str(WORKER_CORES), "--memory", WORKER_MEMORY),
         *("--work-dir", str(_var(settings) / "work")),
-        *("--properties-file", str(_conf(settings) / "worker.conf")),
-        _master_url(settings),
+        *("--properties-file", str(conf_folder(settings) / "worker.conf")),
+        master_url(settings),
     )
 
 
 def _connect_command(settings: Settings) -> list[str]:
     # All configuration, with its secrets, is in the file: the command line of a process can be read by anyone.
-    return _spark_class(
+    return spark_class(
         "org.apache.spark.deploy.SparkSubmit",
-        *("--properties-file", str(_conf(settings) / "connect.conf")),
+        *("--properties-file", str(conf_folder(settings) / "connect.conf")),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
     )
 
 
-def _master_state(settings: Settings) -> dict:
+def master_state(settings: Settings) -> dict:
     url = f"http://{settings.host}:{settings.spark_ui_port}/json/"
     try:
         answer = httpx.get(url, timeout=5, follow_redirects=True)
@@ -164,13 +165,13 @@ def _master_state(settings: Settings) -> dict:
 
 
 def _master_healthy(settings: Settings) -> None:
-    status = _master_state(settings).get("status")
+    status = master_state(settings).get("status")
     if status != "ALIVE":
         raise NotHealthy(f"the master says it is {status}")
 
 
 def _worker_healthy(settings: Settings) -> None:
-    workers = _master_state(settings).get("workers", [])
+    workers = master_state(settings).get("workers", [])
     mine = [w for w in workers if w.get("port") == settings.spark_worker_port and w.get("state") == "ALIVE"]
     if not mine:
         raise NotHealthy(f"the master knows no living worker on port {settings.spark_worker_port}")
@@ -182,7 +183,7 @@ def _connect_healthy(settings: Settings) -> None:
         socket.create_connection((settings.host, settings.spark_connect_port), timeout=2).close()
     except OSError as error:
         raise NotHealthy(f"port {settings.spark_connect_port}: {error}") from error
-    if not any(app.get("state") == "RUNNING" for app in _master_state(settings).get("activeapps", [])):
+    if not any(app.get("state") == "RUNNING" for app in master_state(settings).get("activeapps", [])):
         raise NotHealthy("the master has given the Connect server no executor yet")
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession
@@ -229,7 +230,7 @@ SERVICES = (
         ports={"rpc": "spark_master_port", "http": "spark_ui_port"},
         prepare=_prepare_master,
         command=_master_command,
-        environment=_daemon_environment,
+        environment=daemon_environment,
         healthy=_master_healthy,
         start_timeout_seconds=90,
         url=lambda s: f"http://{s.host}:{s.spark_ui_port}",
@@ -241,7 +242,7 @@ SERVICES = (
         ports={"rpc": "spark_worker_port", "http": "spark_worker_ui_port"},
         prepare=_prepare_worker,
         command=_worker_command,
-        environment=_daemon_environment,
+        environment=daemon_environment,
         healthy=_worker_healthy,
         start_timeout_seconds=90,
         url=lambda s: f"http://{s.host}:{s.spark_worker_ui_port}",
@@ -253,7 +254,7 @@ SERVICES = (
         ports={"grpc": "spark_connect_port", "http": "spark_connect_ui_port"},
         prepare=_prepare_connect,
         command=_connect_command,
-        environment=_environment,
+        environment=environment,
         healthy=_connect_healthy,
         after_start=_warm,
         start_timeout_seconds=180,
