@@ -5,6 +5,7 @@
 
 # %%
 from lakehouse.lesson import ____, check, drop_scratch, hint, progress, query, solution
+from lakehouse.lesson.questions.sheet_20 import two_tables
 
 # %% [markdown]
 # ## 20.1 Which equation finds which fault
@@ -41,8 +42,6 @@ check("20.2", never_read)
 # Here are two small tables of your own: `staging_orders`, and `core_orders`, which was made from it by a faulty step. They have the same orders, and the ledger complains about the money of one currency. Find **all** orders whose amount is wrong.
 
 # %%
-from lakehouse.lesson.questions.sheet_20 import two_tables
-
 tables = two_tables()
 query(
     f"""SELECT currency, count(s.order_id) AS in_staging, count(c.order_id) AS in_core,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.lesson.question import Question, Wrong, WrongAnswer, require_type
+from lakehouse.lesson.question import Question, Wrong, WrongAnswer, one_number, require_type
 from lakehouse.lesson.scratch import drop_scratch, scratch
 from lakehouse.lesson.steps import number, query, spark_session
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 EQUATIONS = ("rows", "keys", "money")
 FAULTS = ("dropped", "doubled", "other currency", "moved")
+BLIND = {
+    ("doubled", "keys"): "doubled: keys are compared as sets, and a copy brings no new key",
+    ("other currency", "rows"): "other currency: the row is still there, with the same key",
+    ("other currency", "keys"): "other currency: the row is still there, with the same key",
+    ("moved", "rows"): "moved: no row came or went",
+    ("moved", "keys"): "moved: no row came or went",
+    ("moved", "money"): "moved: what one order has too much the other has too little, and the sum is the same",
+}
+"""What is said of an equation that does not notice a fault."""
 
 
 def _damaged(orders: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -65,14 +74,6 @@ class WhoFindsWhat(Question):
         "Right. No equation is enough, and one fault passes all three: a ledger says what it compares, so that one"
         " knows what it cannot see. Where that matters, rows are compared one by one, as the deliveries are."
     )
-    _blind = {
-        ("doubled", "keys"): "doubled: keys are compared as sets, and a copy brings no new key",
-        ("other currency", "rows"): "other currency: the row is still there, with the same key",
-        ("other currency", "keys"): "other currency: the row is still there, with the same key",
-        ("moved", "rows"): "moved: no row came or went",
-        ("moved", "keys"): "moved: no row came or went",
-        ("moved", "money"): "moved: what one order has too much the other has too little, and the sum is the same",
-    }
 
     def judge(self, answer: Any) -> None:
         require_type(answer, dict, "a dictionary")
@@ -83,7 +84,7 @@ class WhoFindsWhat(Question):
             if strange := said - set(EQUATIONS):
                 raise Wrong(f"{fault}: there is no equation {', '.join(sorted(strange))}; choose of {EQUATIONS}")
             for equation in sorted(said - right):
-                raise Wrong(self._blind.get((fault, equation), f"{fault}: {equation} does not notice it"))
+                raise Wrong(BLIND.get((fault, equation), f"{fault}: {equation} does not notice it"))
             if missed := right - said:
                 raise Wrong(f"{fault}: there is more that notices it than {', '.join(sorted(said)) or 'nothing'}: "
                             f"{len(missed)} more")  # fmt: skip
@@ -120,10 +121,7 @@ class Quarantine(Question):
 
     def judge(self, answer: Any) -> None:
         require_type(answer, str, "a query as text")
-        found = query(answer)
-        if found.shape != (1, 1):
-            raise Wrong(f"one number is asked for, and the query gives {found.shape[0]} × {found.shape[1]}")
-        said = int(found.iloc[0, 0] or 0)
+        said = one_number(query(answer))
         if said == number(NEVER_READ):
             return
         if said == number(REFUSED_LATER):
