@@ -99,9 +99,8 @@ class Load:
         with ExitStack() as opened:
             async with asyncio.TaskGroup() as group:
                 while not self._stop.is_set() and self.begun < self.most:
-                    for day, some in groupby(
-                        islice(deliveries, min(self.rate, self.most - self.begun)), lambda delivery: delivery["day"]
-                    ):
+                    second = islice(deliveries, min(self.rate, self.most - self.begun))
+                    for day, some in groupby(second, lambda delivery: delivery["day"]):
                         if day not in books:
                             books[day] = opened.enter_context(ledger.Ledger(self.settings.world_dir, day))
                         begun = list(some)
