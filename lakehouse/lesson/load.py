@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -56,7 +57,8 @@ def finish(settings: Settings, days: list[int], **pace: Any) -> None:
 class Load:
     """Within its `with`, sends `rate` deliveries a second in a thread; leaving it stops and finishes what was begun.
 
-    `days` are those of the world that it has begun. `most` deliveries are begun at most. What a run that was
+    `days` are those of the world that it has begun, `ended` is when it stopped to send at its pace, in seconds since
+    1970. `most` deliveries are begun at most. What a run that was
     interrupted has left open is finished first.
     """
 
@@ -64,6 +66,7 @@ class Load:
         self.settings, self.rate, self.most = settings, rate, most
         self.days: list[int] = []
         self.begun = 0
+        self.ended = 0.0
         self._scale = retry_scale
         self._stop = threading.Event()
         self._thread = ThreadPoolExecutor(1, "load")
@@ -76,6 +79,7 @@ class Load:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended = time.time()
         self._stop.set()
         self._thread.shutdown()
         if error is None:
