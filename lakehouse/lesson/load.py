@@ -57,9 +57,8 @@ def finish(settings: Settings, days: list[int], **pace: Any) -> None:
 class Load:
     """Within its `with`, sends `rate` deliveries a second in a thread; leaving it stops and finishes what was begun.
 
-    `days` are those of the world that it has begun, `ended` is when it stopped to send at its pace, in seconds since
-    1970. `most` deliveries are begun at most. What a run that was
-    interrupted has left open is finished first.
+    `most` deliveries are begun at most. What a run that was interrupted has left open is finished first. `days` are
+    those of the world that it has begun; `ended` is when it stopped to send at its pace, in seconds since 1970.
     """
 
     def __init__(self, settings: Settings, *, rate: int = 8, most: int = 2000, retry_scale: float = 0.001) -> None:
