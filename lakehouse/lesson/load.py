@@ -45,7 +45,9 @@ def finish(settings: Settings, days: list[int], **pace: Any) -> None:
     for _ in range(FINISH_ROUNDS):
         unfinished = [day for day in days if open_deliveries(settings, day)]
         for day in unfinished:
-            send_day(settings, day, gave_up=True, show=False, **pace)
+            # in a thread: a notebook has an event loop of its own already, and the sender brings one
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(send_day, settings, day, gave_up=True, show=False, **pace).result()
         if not unfinished:
             return
     left = {day: len(open_deliveries(settings, day)) for day in days}
