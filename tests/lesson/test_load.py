@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +101,16 @@ def test_a_run_that_was_interrupted_is_finished_by_the_next(settings: Settings) 
     with Load(settings, most=0):
         pass
 
+    assert open_deliveries(settings, day) == []
+
+
+def test_it_works_where_an_event_loop_runs_already(settings: Settings) -> None:
+    async def as_in_a_notebook() -> list[int]:
+        with Load(settings, rate=5, most=5) as load:
+            wait_until(lambda: load.begun == 5, timeout=10, what="five deliveries")
+        return load.days
+
+    (day,) = asyncio.run(as_in_a_notebook())
     assert open_deliveries(settings, day) == []
 
 
