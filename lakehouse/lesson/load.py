@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,11 @@ FINISH_ROUNDS = 3
 
 class NotFinished(LakehouseError):
     """Deliveries that were given up again and again, although the services are said to be healthy."""
+
+
+def sent_at(moment: float) -> str:
+    """A moment, in seconds since 1970, as the sender's book writes it: texts in the order of time."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def open_deliveries(settings: Settings, day: int) -> list[str]:
@@ -60,19 +66,21 @@ class Load:
     """Within its `with`, sends `rate` deliveries a second in a thread; leaving it stops and finishes what was begun.
 
     `most` deliveries are begun at most. What a run that was interrupted has left open is finished first. `days` are
-    those of the world that it has begun; `ended` is when it stopped to send at its pace, in seconds since 1970.
+    those of the world that it has begun; `began` and `ended` are when its `with` was entered and left, in seconds
+    since 1970.
     """
 
     def __init__(self, settings: Settings, *, rate: int = 8, most: int = 2000, retry_scale: float = 0.001) -> None:
         self.settings, self.rate, self.most = settings, rate, most
         self.days: list[int] = []
         self.begun = 0
-        self.ended = 0.0
+        self.began = self.ended = 0.0
         self._scale = retry_scale
         self._stop = threading.Event()
         self._thread = ThreadPoolExecutor(1, "load")
 
     def __enter__(self) -> Load:
+        self.began = time.time()
         finish(self.settings, sent_days(self.settings.world_dir))
         self._running = self._thread.submit(lambda: asyncio.run(self._send()))
         return self
@@ -88,8 +96,9 @@ class Load:
             finish(self.settings, self.days)
 
     def attempts(self) -> list[dict[str, Any]]:
-        """All attempts at the deliveries of its days, from the sender's book."""
-        return [a for day in self.days for a in ledger.read_attempts(self.settings.world_dir, day)]
+        """All attempts since it began, from the sender's book; of any day, for a body may come again on a later one."""
+        world, began = self.settings.world_dir, sent_at(self.began)
+        return [a for day in sent_days(world) for a in ledger.read_attempts(world, day) if a["sent_at"] >= began]
 
     def _deliveries(self) -> Iterator[dict[str, Any]]:
         """One day after the other, each made when it is needed."""
