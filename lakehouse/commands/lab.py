@@ -1,29 +1,60 @@
-"""`lakehouse lab`: JupyterLab on the notebooks, on the loopback address, with the stack's own token."""
+"""`lakehouse lab`: JupyterLab on the notebooks, on the loopback address, with a token."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import PROJECT_ROOT, get_settings
 
 app = typer.Typer(help="JupyterLab on the notebooks.")
 console = Console()
 
 
+class PortTaken(LakehouseError):
+    """Something listens already where JupyterLab should."""
+
+
+def _free(port: int) -> int:
+    from stack.native.processes import listener
+
+    if who := listener(port):
+        raise PortTaken(f"port {port} is taken by {who}", f"give another one: lakehouse lab --port {port + 1}")
+    return port
+
+
 @app.callback(invoke_without_command=True)
-def main() -> None:
+def main(
+    learner: str = typer.Option(
+        None, envvar="WORKBOOK_LEARNER", help="whose lab: own copies of lessons and sheets, own progress and tables"
+    ),
+    port: int = typer.Option(None, min=1024, max=65535, help="default: the setting jupyter_port"),
+) -> None:
     """Open JupyterLab; end it with Ctrl-C. The address with its token is printed here, and nowhere else."""
     settings = get_settings()
-    token = settings.jupyter_token.get_secret_value()
-    url = f"http://{settings.host}:{settings.jupyter_port}/lab?token={token}"
-    console.print(f"open  {url}\nend it with Ctrl-C", soft_wrap=True, highlight=False)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={settings.host}",
-               f"--port={settings.jupyter_port}", "--ServerApp.port_retries=0", "--allow-root", "--log-level=WARN",
-               f"--ServerApp.root_dir={PROJECT_ROOT}",
-               "--ServerApp.default_url=/lab/tree/notebooks/index.ipynb"]  # fmt: skip
+    root, token, environment = PROJECT_ROOT, settings.jupyter_token.get_secret_value(), dict(os.environ)
+    if learner:
+        from lakehouse.lesson import workspaces
+
+        # a token of their own: who knows one address must not be able to guess the neighbour's
+        root, token = workspaces.prepare(learner), secrets.token_urlsafe(24)
+        environment["WORKBOOK_LEARNER"] = learner
+    chosen = _free(port or settings.jupyter_port)
+    whose = f"  ({learner}, in {root})" if learner else ""
+    url = f"http://{settings.host}:{chosen}/lab?token={token}"
+    console.print(f"open  {url}{whose}\nend it with Ctrl-C", soft_wrap=True, highlight=False)
     # through the environment: a command line can be read by every user of the machine
-    os.execve(sys.executable, command, {**os.environ, "JUPYTER_TOKEN": token})
+    os.execve(sys.executable, command(settings.host, chosen, root), {**environment, "JUPYTER_TOKEN": token})
+
+
+def command(host: str, port: int, root: Path) -> list[str]:
+    """How JupyterLab is started on a folder that holds `notebooks/`."""
+    return [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={host}", f"--port={port}",
+            "--ServerApp.port_retries=0", "--allow-root", "--log-level=WARN", f"--ServerApp.root_dir={root}",
+            "--ServerApp.default_url=/lab/tree/notebooks/index.ipynb"]  # fmt: skip

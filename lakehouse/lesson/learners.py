@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +19,50 @@ if TYPE_CHECKING:
 RIGHT = "right"
 
 
+NAMELESS = "me"
+"""Who works without a name: on the repository's own notebooks and sheets."""
+PROOFS = ("solution", "solved", "untouched")
+"""Names under which sheets are proved: nobody learns under them."""
+
+
 class BadName(LakehouseError):
     """A learner's name that cannot be part of a file's name."""
 
 
-def learner() -> str:
-    """Who is learning: `WORKBOOK_LEARNER`, so that several share a machine; else `me`. Raises `BadName`."""
-    name = os.environ.get("WORKBOOK_LEARNER", "me")
-    # it becomes part of the names of a file and of a namespace
+def check_name(name: str) -> str:
+    """The name itself. Raises `BadName` for one that cannot be part of a file's or a namespace's name."""
     if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
-        raise BadName(f"WORKBOOK_LEARNER is {name!r}", "use small letters, digits and _, 40 at most")
+        raise BadName(f"a learner cannot be called {name!r}", "use small letters, digits and _, 40 at most")
     return name
 
 
-def _file() -> Path:
-    return get_settings().data_dir / "progress" / f"{learner()}.json"
+def learner() -> str:
+    """Who is learning: `WORKBOOK_LEARNER`, so that several share a machine; else `NAMELESS`. Raises `BadName`."""
+    return check_name(os.environ.get("WORKBOOK_LEARNER", NAMELESS))
 
 
-def read() -> dict[str, Any]:
+def _folder() -> Path:
+    return get_settings().data_dir / "progress"
+
+
+def _file(name: str | None = None) -> Path:
+    return _folder() / f"{name or learner()}.json"
+
+
+def known() -> list[str]:
+    """All learners of this stack who have checked an answer, by name."""
+    return sorted(path.stem for path in _folder().glob("*.json") if path.stem not in PROOFS)
+
+
+def last_seen(name: str) -> datetime | None:
+    """When a learner last checked an answer or took a hint, in local time; None for one who never did."""
+    file = _file(name)
+    return datetime.fromtimestamp(file.stat().st_mtime).astimezone() if file.exists() else None
+
+
+def read(name: str | None = None) -> dict[str, Any]:
     """By question: the latest `outcome`, whether it was ever `solved`, how many `hints` were taken."""
-    file = _file()
+    file = _file(name)
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
@@ -72,13 +97,13 @@ def forget() -> None:
     _file().unlink(missing_ok=True)
 
 
-def by_sheet() -> dict[str, tuple[int, int]]:
-    """Sheet → (questions solved, questions there are)."""
-    known, counts = read(), dict[str, tuple[int, int]]()
+def by_sheet(name: str | None = None) -> dict[str, tuple[int, int]]:
+    """Sheet → (questions solved, questions there are); of this learner, or of the one named."""
+    answers, counts = read(name), dict[str, tuple[int, int]]()
     for question_id in all_questions():
         sheet = question_id.split(".")[0]
         solved, there = counts.get(sheet, (0, 0))
-        counts[sheet] = (solved + bool(known.get(question_id, {}).get("solved")), there + 1)
+        counts[sheet] = (solved + bool(answers.get(question_id, {}).get("solved")), there + 1)
     return counts
 
 

@@ -5,8 +5,10 @@ Two learners on one machine do not meet: the learner's name is part of the names
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lakehouse import metadata
-from lakehouse.lesson.learners import learner
+from lakehouse.lesson.learners import known, learner
 
 PREFIX = "scratch"
 
@@ -33,3 +35,19 @@ def drop_scratch(namespace: str) -> None:
         catalog.purge_table(table)
     metadata.drop_watermarks_in(namespace)
     catalog.drop_namespace(namespace)
+
+
+def owner(namespace: str, learners: Iterable[str]) -> str | None:
+    """Which of the learners a scratch namespace belongs to: `ada_b` rather than `ada`, where both are there."""
+    owners = [name for name in learners if namespace.startswith(f"{PREFIX}_{name}_")]
+    return max(owners, key=len, default=None)
+
+
+def drop_all_of(name: str) -> list[str]:
+    """Drop all scratch namespaces of a learner; their names."""
+    everyone = {*known(), name}
+    namespaces = [".".join(parts) for parts in metadata.catalog().list_namespaces()]
+    mine = sorted(namespace for namespace in namespaces if owner(namespace, everyone) == name)
+    for namespace in mine:
+        drop_scratch(namespace)
+    return mine

@@ -1,0 +1,131 @@
+"""Learners on one machine: copies of their own, progress of all, a reset that touches nobody else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from lakehouse.commands import exercises, lab
+from lakehouse.lesson import drop_scratch, learners, scratch, sheets, workspaces
+from lakehouse.lesson.scratch import drop_all_of, owner
+from lakehouse.lesson.sheets import solutions
+
+SHEET = solutions()[0]
+
+
+@pytest.fixture(autouse=True)
+def data_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for module in (learners, workspaces):
+        monkeypatch.setattr(module, "get_settings", lambda: SimpleNamespace(data_dir=tmp_path))
+    # commands set it for what they call; this puts back what was there
+    monkeypatch.setenv("WORKBOOK_LEARNER", "me")
+    return tmp_path
+
+
+def test_a_learner_gets_copies_and_keeps_what_they_changed() -> None:
+    own = workspaces.prepare("ada")
+    lesson, sheet = own / "notebooks" / "05_staging.ipynb", own / "exercises" / f"{SHEET.stem}.ipynb"
+    assert lesson.exists()
+    assert (own / "notebooks" / "index.ipynb").exists()
+    sheet.write_text("solved", encoding="utf-8")
+
+    workspaces.prepare("ada")
+
+    assert sheet.read_text(encoding="utf-8") == "solved"
+    assert workspaces.sheet_of(SHEET, "ada") == sheet
+    assert workspaces.sheet_of(SHEET, "bob") == sheets.sheet_of(SHEET)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused() -> None:
+    with pytest.raises(learners.BadName):
+        workspaces.prepare("../ada")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "expected"),
+    [("scratch_ada_05", "ada"), ("scratch_ada_b_05", "ada_b"), ("scratch_adam_05", None), ("core", None)],
+)
+def test_a_scratch_namespace_has_one_owner(namespace: str, expected: str | None) -> None:
+    assert owner(namespace, ["ada", "ada_b"]) == expected
+
+
+def test_the_progress_of_all_is_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = next(iter(learners.all_questions()))
+    for name, outcome in (("ada", "right"), ("bob", "wrong"), ("solution", "right")):
+        monkeypatch.setenv("WORKBOOK_LEARNER", name)
+        learners.remember(question, outcome)
+    learners.next_hint(question)
+
+    shown = CliRunner().invoke(exercises.app, ["progress"]).stdout
+
+    assert "2 learners" in shown
+    rows = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip().startswith(("ada", "bob"))}
+    assert "1" in rows["ada"]
+    assert "1" not in rows["bob"][1:-4]
+    assert "solution" not in shown
+
+
+def test_nobody_is_a_table_of_words() -> None:
+    assert "nobody" in CliRunner().invoke(exercises.app, ["progress"]).stdout
+
+
+def test_a_reset_of_one_learner_leaves_the_others_and_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    # by its module: the package's name `scratch` is the function
+    module = sys.modules["lakehouse.lesson.scratch"]
+    monkeypatch.setattr(module, "drop_all_of", lambda name: dropped.append(name) or ["scratch_ada_05"])
+    before = sheets.sheet_of(SHEET).stat().st_mtime_ns
+    for name in ("ada", "bob"):
+        workspaces.prepare(name)
+        monkeypatch.setenv("WORKBOOK_LEARNER", name)
+        learners.remember("05.1", "right")
+
+    done = CliRunner().invoke(exercises.app, ["reset", "--learner", "ada", "--all"])
+
+    assert done.exit_code == 0, done.output
+    assert dropped == ["ada"]
+    assert "scratch_ada_05" in done.stdout
+    assert not workspaces.folder("ada").exists()
+    assert learners.known() == ["bob"]
+    assert workspaces.folder("bob").exists()
+    assert sheets.sheet_of(SHEET).stat().st_mtime_ns == before
+
+
+def test_one_sheet_of_a_learner_is_begun_anew() -> None:
+    own = workspaces.prepare("ada") / "exercises" / f"{SHEET.stem}.ipynb"
+    own.write_text("solved", encoding="utf-8")
+
+    done = CliRunner().invoke(exercises.app, ["reset", SHEET.stem[:2], "--learner", "ada"])
+
+    assert done.exit_code == 0, done.output
+    assert own.read_text(encoding="utf-8") == sheets.text(sheets.sheet(SHEET))
+
+
+def test_a_taken_port_is_named_with_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stack.native.processes.listener", lambda port: "python (pid 7)" if port == 8888 else "")
+    with pytest.raises(lab.PortTaken, match=r"8888 is taken by python \(pid 7\)") as taken:
+        lab._free(8888)
+    assert "--port 8889" in taken.value.next_step
+    assert lab._free(8889) == 8889
+
+
+@pytest.mark.stack
+def test_all_scratch_namespaces_of_one_learner_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lakehouse import metadata
+
+    made = []
+    for name in ("zoe", "zoe_two"):
+        monkeypatch.setenv("WORKBOOK_LEARNER", name)
+        learners.remember("05.1", "wrong")
+        made.append(scratch("test"))
+    try:
+        assert learners.known() == ["zoe", "zoe_two"]
+        assert "scratch_zoe_test" in drop_all_of("zoe")
+        assert metadata.catalog().namespace_exists("scratch_zoe_two_test")
+    finally:
+        for namespace in made:
+            drop_scratch(namespace)
