@@ -184,6 +184,7 @@ def test_targets_that_move_their_watermarks_at_the_same_moment_all_move(scratch)
     }
 
 
+@pytest.mark.stack
 def test_a_forgotten_watermark_reads_all_again_and_is_a_new_batch(spark, scratch) -> None:
     source, target = scratch
     write(spark, source, rows(spark, (1, "a")), 1)
