@@ -8,7 +8,7 @@ from datetime import datetime
 
 from lakehouse import incremental
 from lakehouse.lesson import ____, check, hint, progress, solution, spark_session
-from lakehouse.lesson.questions.sheet_06 import race
+from lakehouse.lesson.questions.late_commits import race
 from lakehouse.metadata import catalog
 
 spark = spark_session()

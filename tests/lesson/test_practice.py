@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from lakehouse import metadata
-from lakehouse.lesson.questions import practice, sheet_06
+from lakehouse.lesson.questions import late_commits, practice
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 100])
@@ -17,10 +17,10 @@ def test_parts_are_the_whole(rows: int) -> None:
 
 
 def test_the_race_has_a_batch_of_each_kind() -> None:
-    waiting = [b.name for b in sheet_06.RACE if any(b.stamped < at < b.committed for at in sheet_06.READS)]
+    waiting = [b.name for b in late_commits.RACE if any(b.stamped < at < b.committed for at in late_commits.READS)]
     assert waiting == ["B", "E", "F"]
-    assert all(b.stamped < b.committed for b in sheet_06.RACE)
-    moments = [b.committed for b in sheet_06.RACE] + list(sheet_06.READS)
+    assert all(b.stamped < b.committed for b in late_commits.RACE)
+    moments = [b.committed for b in late_commits.RACE] + list(late_commits.READS)
     assert len(moments) == len(set(moments))
 
 

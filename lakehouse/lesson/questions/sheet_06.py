@@ -11,65 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lakehouse import incremental
 from lakehouse.incremental import Commit
 from lakehouse.lesson.question import Question, Wrong, WrongAnswer, one_number, require_type
-from lakehouse.lesson.questions import practice
+from lakehouse.lesson.questions import late_commits, practice
+from lakehouse.lesson.questions.late_commits import BEGIN, JUDGE
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
-JUDGE = "judge_06"
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
 # -- 06.1 ---------------------------------------------------------------------------------------------------------
-
-
-class Batch(NamedTuple):
-    """A batch of a writer: its rows, and the seconds at which it was stamped and committed."""
-
-    name: str
-    rows: int
-    stamped: int
-    committed: int
-
-
-RACE = (
-    Batch("A", 10, 1, 2), Batch("B", 7, 3, 8), Batch("C", 5, 4, 5), Batch("D", 4, 7, 9), Batch("E", 3, 10, 13),
-    Batch("F", 2, 6, 12), Batch("G", 6, 11, 14),
-)  # fmt: skip
-READS = (6, 11, 15)
-
-
-def race() -> Any:
-    """The batches of question 06.1 as a table."""
-    import pandas as pd
-
-    return pd.DataFrame(RACE).rename(columns={"stamped": "stamped at, s", "committed": "committed at, s"})
-
-
-@cache
-def _lost() -> tuple[str, ...]:
-    """The batches that a reader by the clock loses: committed and read for real, in the order of the race."""
-    numbers = iter(range(1, 1000))
-    ids = {batch.name: [next(numbers) for _ in range(batch.rows)] for batch in RACE}
-    got, mark = set[int](), BEGIN
-    steps: list[tuple[int, Batch | None]] = [
-        *((batch.committed, batch) for batch in RACE),
-        *((at, None) for at in READS),
-    ]
-    with practice.place(JUDGE) as namespace:
-        current = practice.table(f"{namespace}.race", practice.ARRIVALS)
-        for _, batch in sorted(steps, key=lambda step: step[0]):
-            if batch is not None:
-                current.append(practice.arrivals(ids[batch.name], BEGIN + timedelta(seconds=batch.stamped)))
-                continue
-            found = current.scan(row_filter=f"loaded_at > '{mark.isoformat()}'").to_arrow()
-            got.update(found["order_id"].to_pylist())
-            mark = max([mark, *found["loaded_at"].to_pylist()])
-    return tuple(batch.name for batch in RACE if not got & set(ids[batch.name]))
-
-
-def _rows(names: Sequence[str]) -> int:
-    return sum(batch.rows for batch in RACE if batch.name in names)
 
 
 class LostRows(Question):
@@ -87,24 +35,24 @@ class LostRows(Question):
     )
 
     def judge(self, answer: Any) -> None:
-        found, lost = one_number(answer), _lost()
-        if found == _rows(lost):
+        found, lost = one_number(answer), late_commits.lost()
+        if found == late_commits.rows(lost):
             return
-        between = [b.name for b in RACE if any(b.stamped < at < b.committed for at in READS)]
-        if found == _rows(between):
+        between = [b.name for b in late_commits.RACE if any(b.stamped < at < b.committed for at in late_commits.READS)]
+        if found == late_commits.rows(between):
             raise Wrong(
                 f"{found} are the rows of {', '.join(between)}, stamped before a read and committed after it; but when"
                 " E could be seen at last, the watermark was still older than its stamp"
             )
-        if found < _rows(lost):
+        if found < late_commits.rows(lost):
             raise Wrong(f"more than {found} rows are lost: the race was run, and a later read loses some, too")
         raise Wrong(f"{found} are too many: the race was run, and some of them were read")
 
     def wrong_answers(self) -> Iterator[WrongAnswer]:
         yield WrongAnswer(lambda: 0, "more than 0 rows are lost")
-        yield WrongAnswer(lambda: _rows("B"), "a later read loses some, too")
-        yield WrongAnswer(lambda: _rows("BEF"), "the watermark was still older")
-        yield WrongAnswer(lambda: sum(batch.rows for batch in RACE), "are too many")
+        yield WrongAnswer(lambda: late_commits.rows("B"), "a later read loses some, too")
+        yield WrongAnswer(lambda: late_commits.rows("BEF"), "the watermark was still older")
+        yield WrongAnswer(lambda: sum(batch.rows for batch in late_commits.RACE), "are too many")
 
 
 # -- 06.2 ---------------------------------------------------------------------------------------------------------
