@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import time
@@ -18,10 +19,13 @@ STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem a
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.5rem;border-bottom:1px solid #e5e7eb}
 td.n{text-align:right;white-space:nowrap}.failed{color:#b91c1c}a{color:#1d4ed8}"""
 
+BOOK = "executed.json"
+"""Beside the pages: the last run of each lesson."""
+
 
 @dataclass(frozen=True)
 class Executed:
-    """One lesson's run: `seconds` it took, and its error where it failed."""
+    """One lesson's last run: `seconds` it took, and its error where it failed."""
 
     lesson: Lesson
     seconds: float
@@ -29,9 +33,11 @@ class Executed:
 
 
 def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Executed]:
-    """Run lessons in order, each to its page; a failed one stops no other. The index is written after each."""
+    """Run lessons in order, each to its page; a failed one stops no other.
+
+    The index is written after each, with all lessons that have a page: of this run or of one before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    done: list[Executed] = []
     for lesson in lessons:
         archive, began, error = folder / "tries" / lesson.path.stem, time.monotonic(), ""
         try:
@@ -40,9 +46,19 @@ def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Execut
             error, page = str(failed), max(archive.glob("try-*.html"), key=lambda path: path.stat().st_mtime)
         shutil.copyfile(page, folder / f"{lesson.path.stem}.html")
         _link_pages(folder / f"{lesson.path.stem}.html")
-        done.append(Executed(lesson, time.monotonic() - began, error))
-        (folder / "index.html").write_text(index_page(done), encoding="utf-8")
-        yield done[-1]
+        one = Executed(lesson, time.monotonic() - began, error)
+        (folder / "index.html").write_text(index_page(remember(folder, one)), encoding="utf-8")
+        yield one
+
+
+def remember(folder: Path, one: Executed) -> list[Executed]:
+    """Note a run in the site's book; gives the last run of each lesson that there is, in the lessons' order."""
+    file = folder / BOOK
+    noted = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    noted[one.lesson.path.stem] = {"seconds": round(one.seconds, 1), "error": one.error}
+    file.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
+    lessons = [lesson for lesson in book.lessons() if lesson.path.stem in noted]
+    return [Executed(lesson, **noted[lesson.path.stem]) for lesson in lessons]
 
 
 def _link_pages(page: Path) -> None:
@@ -58,8 +74,8 @@ def index_page(done: list[Executed]) -> str:
     rows = "\n".join(_row(one) for one in done)
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>The workbook, executed</title><style>{STYLE}"
-        f"</style><h1>The workbook, executed</h1><p>{len(done)} lessons as they ran.</p><table><tr><th>lesson<th>what "
-        f"it shows<th>seconds</tr>{rows}</table></html>"
+        f"</style><h1>The workbook, executed</h1><p>{len(done)} lessons as they ran last.</p><table><tr><th>"
+        f"lesson<th>what it shows<th>seconds</tr>{rows}</table></html>"
     )
 
 

@@ -100,6 +100,15 @@ def test_the_sites_index_says_what_failed() -> None:
     assert f"{GOOD.stem}.html" in page
 
 
+def test_the_sites_index_keeps_what_ran_before(tmp_path: Path) -> None:
+    first, second = book.lesson(LESSONS[0]), book.lesson(LESSONS[1])
+    site.remember(tmp_path, site.Executed(second, 2.0, "cell 4: boom"))
+    site.remember(tmp_path, site.Executed(first, 3.0))
+    assert site.remember(tmp_path, site.Executed(second, 1.0)) == [
+        site.Executed(first, 3.0), site.Executed(second, 1.0),
+    ]  # fmt: skip
+
+
 def test_an_unknown_lesson_names_those_there_are() -> None:
     with pytest.raises(ValueError, match="05_staging"):
         site.chosen(["77"])
