@@ -210,5 +210,6 @@ def append_arrow(table: Table, rows: pa.Table, batch: str, run_id: str) -> None:
 
 
 def upsert_arrow(table: Table, rows: pa.Table) -> None:
-    """Put a few rows in the place of those with their keys."""
-    metadata.load(table).upsert(fit(table, rows), join_cols=list(table.key))
+    """Put a few rows in the place of those with their keys. Raises `MetadataNotWritten`."""
+    new, key = fit(table, rows), list(table.key)
+    metadata.commit(table, lambda current, mark: current.upsert(new, key, snapshot_properties=mark))

@@ -170,8 +170,11 @@ def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
-def _commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], None]) -> None:
-    """Load, change and commit until no other writer was first; a commit whose answer was lost is not made twice."""
+def commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], object]) -> None:
+    """Load, change and commit until no other writer was first; a commit whose answer was lost is not made twice.
+
+    `change` gets the table as it is now, and properties that its snapshot must have. Raises `MetadataNotWritten`.
+    """
     from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 
     mark = str(uuid.uuid4())
@@ -194,7 +197,7 @@ def append(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a metadata table, exactly once. Raises `MetadataNotWritten`."""
     if rows:
         data = _arrow(table, rows)
-        _commit(table, lambda current, mark: current.append(data, snapshot_properties=mark))
+        commit(table, lambda current, mark: current.append(data, snapshot_properties=mark))
 
 
 # -- watermarks -----------------------------------------------------------------------------------------------
@@ -234,7 +237,7 @@ def _replace_watermarks(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
         ordered = sorted([*kept, *rows], key=lambda row: (row["target_table"], row["source_table"]))
         current.overwrite(_arrow(WATERMARKS, ordered), snapshot_properties=mark)
 
-    _commit(WATERMARKS, change)
+    commit(WATERMARKS, change)
 
 
 def advance(target: str, sources: Mapping[str, int | None], batch_id: str) -> bool:
@@ -288,7 +291,7 @@ def drop_watermarks_in(namespace: str) -> bool:
     current = load(WATERMARKS)
     if len(of_others(current)) == current.scan().count():
         return False
-    _commit(WATERMARKS, lambda now, mark: now.overwrite(_arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
+    commit(WATERMARKS, lambda now, mark: now.overwrite(_arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
     return True
 
 
@@ -324,7 +327,7 @@ def follow(source: str, then: Iterable[int], now: int, but: Sequence[str] = ()) 
         if mine:
             current.overwrite(_arrow(WATERMARKS, rows), snapshot_properties=mark)
 
-    _commit(WATERMARKS, change)
+    commit(WATERMARKS, change)
     return moved
 
 
@@ -341,7 +344,7 @@ def drop_watermarks(target: str, source: str | None = None) -> None:
 
     known = watermarks(target)
     if source in known or (known and source is None):
-        _commit(WATERMARKS, change)
+        commit(WATERMARKS, change)
 
 
 # -- runs -------------------------------------------------------------------------------------------------------

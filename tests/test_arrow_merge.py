@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +156,18 @@ def test_append_and_upsert(table: Table) -> None:
     append_arrow(TABLE, rows({"a": 1}), "one", "test")
     upsert_arrow(TABLE, rows({"a": 2, "b": 3}))
     assert stored() == {"a": 2, "b": 3}
+
+
+def test_rows_put_by_several_writers_at_once_are_all_there(table: Table) -> None:
+    together = threading.Barrier(4)
+
+    def put(name: str) -> None:
+        together.wait(timeout=60)
+        upsert_arrow(TABLE, rows({name: ord(name)}))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, "abcd"))
+    assert stored() == {name: ord(name) for name in "abcd"}
 
 
 def test_a_column_that_the_contract_has_got_is_added(table: Table) -> None:
