@@ -1,8 +1,11 @@
 """How often a value occurs: that two records share a rare name says more than that they share a common one.
 
-The shares are part of the model and frozen with it, so a score does not depend on what else arrived that day. A
+The shares are part of a trained model and frozen with it, so a score does not depend on what else arrived that day. A
 name's share is that of the given name times that of the family name: the whole name of a person is mostly there once,
 and counting it would say nothing.
+
+A share replaces a level's u, so both have to be probabilities of the same pairs. Trained models are like that; the
+stated model is not: its u are of candidates, on purpose larger than those of random pairs. It has no shares.
 """
 
 from __future__ import annotations
