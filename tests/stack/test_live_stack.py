@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import httpx
 import psutil
@@ -17,10 +18,13 @@ from lakehouse.commands.demo import Report
 from lakehouse.engines import kafka, trino
 from lakehouse.engines.catalog import iceberg_catalog
 from lakehouse.settings import Settings, get_settings
-from stack.native import processes
+from stack.native import faults, processes
 from stack.native.inspection import inspect_all
 from stack.native.registry import all_services
 from stack.native.services import postgres
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.stack
 MEMORY_LIMIT_MB = 9 * 1024
@@ -104,8 +108,24 @@ def test_the_catalog_gives_a_token_for_the_secret_only(settings: Settings) -> No
     url = f"{settings.catalog_uri}/v1/oauth/tokens"
     assert httpx.post(url, data={**form, "client_secret": "wrong"}).status_code == 401
     secret = settings.catalog_client_secret.get_secret_value()
-    assert httpx.post(url, data={**form, "client_secret": secret}).json()["access_token"]
+    token = httpx.post(url, data={**form, "client_secret": secret}).json()["access_token"]
+    assert _status(settings, token) == 200
+    for place in (0, len(token) // 2):
+        forged = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        assert _status(settings, forged) == 401, f"the token with another character {place}"
     assert isinstance(iceberg_catalog(settings).list_namespaces(), list)
+
+
+def _status(settings: Settings, token: str) -> int:
+    url = f"{settings.catalog_uri}/v1/namespaces"
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+def test_a_session_that_is_open_outlives_the_catalog(settings: Settings, spark: SparkSession) -> None:
+    """Its token is older than the server that has come back: nobody would think of asking for another."""
+    before = {row[0] for row in spark.sql("SHOW NAMESPACES IN lakehouse").collect()}
+    faults.wait_until_back(settings, faults.kill(settings, "catalog"))
+    assert {row[0] for row in spark.sql("SHOW NAMESPACES IN lakehouse").collect()} >= before
 
 
 @pytest.mark.parametrize("path", ["/api/v2/dags", "/api/v2/connections", "/api/v2/variables"])

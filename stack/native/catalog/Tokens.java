@@ -1,20 +1,29 @@
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
 import java.security.SecureRandom;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 import org.apache.iceberg.exceptions.NotAuthorizedException;
 
-/** OAuth2 client credentials: one client, random bearer tokens that expire. A restart forgets them; clients ask anew. */
+/**
+ * OAuth2 client credentials: one client, bearer tokens that expire. A token carries its expiry, signed with the client's
+ * secret, so it outlives a restart of the server: a long-lived client (a Spark session) asks for a new one only when its
+ * own is about to end.
+ */
 final class Tokens {
   private static final long LIFETIME_SECONDS = 3600;
-  private static final int TOKEN_BYTES = 32;
+  private static final int NONCE_BYTES = 16;
+  private static final int CLAIM_BYTES = Long.BYTES + NONCE_BYTES;
+  private static final String ALGORITHM = "HmacSHA256";
 
   private final byte[] credential;
   private final SecureRandom random = new SecureRandom();
-  private final Map<String, Long> expiry = new ConcurrentHashMap<>();
 
   Tokens(String clientId, String secret) {
     this.credential = (clientId + ":" + secret).getBytes(StandardCharsets.UTF_8);
@@ -28,12 +37,13 @@ final class Tokens {
       return new CatalogServer.Answer(401,
           Map.of("error", "invalid_client", "error_description", "client id or secret is wrong"));
     }
-    byte[] bytes = new byte[TOKEN_BYTES];
-    random.nextBytes(bytes);
-    String token = Base64.getUrlEncoder().withoutPadding().encodeToString(bytes);
-    long now = System.currentTimeMillis();
-    expiry.values().removeIf(until -> until < now);
-    expiry.put(token, now + LIFETIME_SECONDS * 1000);
+    byte[] nonce = new byte[NONCE_BYTES];
+    random.nextBytes(nonce);
+    long until = System.currentTimeMillis() + LIFETIME_SECONDS * 1000;
+    byte[] claim = ByteBuffer.allocate(CLAIM_BYTES).putLong(until).put(nonce).array();
+    byte[] signature = sign(claim);
+    byte[] signed = ByteBuffer.allocate(CLAIM_BYTES + signature.length).put(claim).put(signature).array();
+    String token = Base64.getUrlEncoder().withoutPadding().encodeToString(signed);
     Map<String, Object> answer = new LinkedHashMap<>();
     answer.put("access_token", token);
     answer.put("issued_token_type", "urn:ietf:params:oauth:token-type:access_token");
@@ -50,8 +60,29 @@ final class Tokens {
   }
 
   private boolean isValid(String token) {
-    Long until = expiry.get(token);
-    return until != null && until > System.currentTimeMillis();
+    byte[] signed;
+    try {
+      signed = Base64.getUrlDecoder().decode(token);
+    } catch (IllegalArgumentException notBase64) {
+      return false;
+    }
+    if (signed.length <= CLAIM_BYTES) {
+      return false;
+    }
+    byte[] claim = Arrays.copyOf(signed, CLAIM_BYTES);
+    byte[] signature = Arrays.copyOfRange(signed, CLAIM_BYTES, signed.length);
+    return MessageDigest.isEqual(sign(claim), signature)
+        && ByteBuffer.wrap(claim).getLong() > System.currentTimeMillis();
+  }
+
+  private byte[] sign(byte[] claim) {
+    try {
+      Mac mac = Mac.getInstance(ALGORITHM);
+      mac.init(new SecretKeySpec(credential, ALGORITHM));
+      return mac.doFinal(claim);
+    } catch (GeneralSecurityException error) {
+      throw new IllegalStateException("this Java has no " + ALGORITHM, error);
+    }
   }
 
   private static String presented(Map<String, String> form, String authorization) {
