@@ -123,7 +123,7 @@ _RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
 
 
 class MetadataNotWritten(LakehouseError):
-    """A metadata table could not be committed, for the other writers were always first."""
+    """A table could not be committed, for the other writers were always first."""
 
 
 @dataclass(frozen=True)
@@ -170,27 +170,36 @@ def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
-def commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], object]) -> None:
-    """Load, change and commit until no other writer was first; a commit whose answer was lost is not made twice.
-
-    `change` gets the table as it is now, and properties that its snapshot must have. Raises `MetadataNotWritten`.
-    """
+def retried(name: str, work: Callable[[], object]) -> None:
+    """Load and commit, again until no other writer of the table is first. Raises `MetadataNotWritten`."""
     from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 
-    mark = str(uuid.uuid4())
     pause = threading.Event()
     for attempt in range(COMMIT_ATTEMPTS):
-        current = load(table)
-        if any(s.summary and s.summary.additional_properties.get(COMMIT_MARK) == mark for s in current.snapshots()):
-            return
         try:
-            change(current, {COMMIT_MARK: mark})
+            work()
         except (CommitFailedException, CommitStateUnknownException, ValidationException):
             # the last one: pyiceberg tries a refused commit again by itself, and then sees the other writer's files
             pause.wait(0.05 * 2 ** min(attempt, 5))
         else:
             return
-    raise MetadataNotWritten(f"{table.name}: {COMMIT_ATTEMPTS} commits were refused", "run the step again")
+    raise MetadataNotWritten(f"{name}: {COMMIT_ATTEMPTS} commits were refused", "do it again: nothing is half written")
+
+
+def commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], object]) -> None:
+    """Change a table as it is now; a commit whose answer was lost is not made twice.
+
+    `change` gets the table, and properties that its snapshot must have. Raises `MetadataNotWritten`.
+    """
+    mark = str(uuid.uuid4())
+
+    def once() -> None:
+        current = load(table)
+        marks = (s.summary.additional_properties.get(COMMIT_MARK) for s in current.snapshots() if s.summary)
+        if mark not in marks:
+            change(current, {COMMIT_MARK: mark})
+
+    retried(table.name, once)
 
 
 def append(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -47,6 +47,17 @@ def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT
         raise ConnectionError(f"no broker answers at {s.kafka_bootstrap}: {error}") from error
 
 
+def consumer_groups(settings: Settings | None = None) -> set[str]:
+    """The ids of the groups that the broker knows. Raises the broker's error."""
+    from confluent_kafka import KafkaException
+
+    client = admin(settings)  # it has to live until the answer is there
+    found = client.list_consumer_groups().result(timeout=ADMIN_TIMEOUT_SECONDS)
+    for error in found.errors:
+        raise KafkaException(error)
+    return {group.group_id for group in found.valid}
+
+
 def ensure_topics(settings: Settings | None = None) -> list[str]:
     """Create the topics that are missing; returns those it created. Repeatable."""
     from confluent_kafka.admin import NewTopic

@@ -106,7 +106,7 @@ def _drop_groups(prefix: str) -> bool:
     from confluent_kafka import KafkaError, KafkaException
 
     client = kafka.admin()
-    groups = [g.group_id for g in client.list_consumer_groups().result().valid if g.group_id.startswith(prefix)]
+    groups = sorted(group for group in kafka.consumer_groups() if group.startswith(prefix))
     for future in client.delete_consumer_groups(groups).values() if groups else ():
         try:
             future.result(timeout=kafka.ADMIN_TIMEOUT_SECONDS)

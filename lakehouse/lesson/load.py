@@ -120,8 +120,8 @@ class Load:
                         begun = list(some)
                         self.begun += len(begun)
                         group.create_task(self._sender(books[day]).run(begun))
-                    # the pace of the load, not a wait for something
-                    await asyncio.sleep(1)
+                    # the pace of the load; whoever ends it does not wait for the second to be over
+                    await asyncio.to_thread(self._stop.wait, 1)
 
     def _sender(self, book: ledger.Ledger) -> Sender:
         """A second's deliveries get connections of their own: those that wait for an answer stop no later ones."""

@@ -8,7 +8,6 @@ they were. Every part can be repeated: a crash in between is mended by the same 
 from __future__ import annotations
 
 import secrets
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
 from pyiceberg.transforms import IdentityTransform
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 
     from lakehouse.tables import Table
 
-ATTEMPTS = 8
 PURGED_AT_ONCE = 4
 FLINK_MARKS = ("flink.job-id", "flink.operator-id", "flink.max-committed-checkpoint-id")
 REBUILT = ("analytics.order_summary", "analytics.payment_metrics", "marts.sales_dashboard_daily")
@@ -135,19 +132,6 @@ def tables_of_people() -> tuple[str, ...]:
 # -- the tables ---------------------------------------------------------------------------------------------------
 
 
-def _again(name: str, change: Callable[[IcebergTable], None], load: Callable[[], IcebergTable]) -> None:
-    """Load and commit until no other writer is first. Raises `NotMaintained`."""
-    pause = threading.Event()
-    for attempt in range(ATTEMPTS):
-        try:
-            change(load())
-        except (CommitFailedException, CommitStateUnknownException, ValidationException):
-            pause.wait(0.1 * 2**attempt)
-        else:
-            return
-    raise maintenance.NotMaintained(f"{name}: other writers were first {ATTEMPTS} times", "erase again")
-
-
 def flink_marks(current: IcebergTable) -> dict[str, str]:
     """By which Flink knows its last commit after a restart. They go along into a snapshot that takes its place."""
     for snapshot in sorted(current.snapshots(), key=lambda s: -(s.sequence_number or 0)):
@@ -177,7 +161,7 @@ def erase_rows(scope: Scope, name: str, where: BooleanExpression, erasure_id: st
     if scope.load(name) is None:
         return 0
     table = scope.table(name)
-    _again(table, change, lambda: maintenance.load(table))
+    metadata.retried(table, lambda: change(maintenance.load(table)))
     if "from" in settled:
         _follow(table, settled["from"], erasure_id)
     return gone
@@ -205,8 +189,14 @@ def as_sql(where: BooleanExpression) -> str:
     if not isinstance(where, EqualTo | In):
         raise TypeError(f"no predicate of an erasure: {where}")
     values = where.literals if isinstance(where, In) else [where.literal]
-    texts = ("'" + v.value.replace("'", "\\'") + "'" if isinstance(v.value, str) else str(v.value) for v in values)
+    texts = (_text(v.value) if isinstance(v.value, str) else str(v.value) for v in values)
     return f"{where.term.name} IN ({', '.join(sorted(texts))})"
+
+
+def _text(value: str) -> str:
+    """A text as Spark SQL reads it. Ids come from senders: none may end the literal."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _key(current: IcebergTable) -> tuple[str, ...]:
@@ -232,7 +222,7 @@ def purge(scope: Scope, name: str, orphan_age: timedelta = maintenance.ORPHAN_AG
         return 0
     table = scope.table(name)
     before = maintenance.reachable(maintenance.load(table))
-    _again(table, _without_traces, lambda: maintenance.load(table))
+    metadata.retried(table, lambda: _without_traces(maintenance.load(table)))
     maintenance.settle_watermarks(table)
     loaded = maintenance.load(table)
     current = loaded.current_snapshot()

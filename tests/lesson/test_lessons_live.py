@@ -32,7 +32,7 @@ def names() -> dict[str, set[str]]:
         "namespaces": namespaces,
         "tables": {".".join(table) for namespace in namespaces for table in catalog.list_tables(namespace)},
         "topics": kafka.topic_names(),
-        "consumer groups": {group.group_id for group in kafka.admin().list_consumer_groups().result().valid},
+        "consumer groups": kafka.consumer_groups(),
         "running Flink jobs": {job.name for job in FlinkRest(settings).jobs() if job.state == "RUNNING"},
         "ClickHouse tables": {f"{database}.{table}" for database, table in clickhouse.query(
             "SELECT database, name FROM system.tables WHERE database NOT IN ('system', 'information_schema',"

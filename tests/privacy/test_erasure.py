@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyiceberg.expressions import And, EqualTo, In, Or
@@ -19,6 +19,9 @@ from lakehouse.privacy.erasure import as_sql, erase, tables_of_people
 from lakehouse.privacy.person import Ambiguous, Scope, find_person
 from lakehouse.privacy.stored import search_objects
 from lakehouse.tables import all_tables, find_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ADA, BOB, PHONE = "ada.lovelace@example.org", "bob.babbage@example.org", "+442071234567"
@@ -44,6 +47,13 @@ def test_what_a_person_is_found_by_goes_last() -> None:
 def test_a_predicate_as_sql() -> None:
     where = Or(And(EqualTo("source", "o'hara"), In("source_id", {"1", "2"})), In("order_id", {3, 4}))
     assert as_sql(where) == r"((source IN ('o\'hara') AND source_id IN ('1', '2')) OR order_id IN (3, 4))"
+
+
+@pytest.mark.parametrize("value", ["o'hara", "\\", "\\' OR true OR '", "plain"])
+def test_no_text_ends_its_literal(value: str, local_spark: SparkSession) -> None:
+    asked = as_sql(EqualTo("name", value))
+    people = local_spark.createDataFrame([(value,), ("somebody else",)], "name string")
+    assert [row["name"] for row in people.where(asked).collect()] == [value]
 
 
 def test_the_books_tell_nobody_without_the_receipt() -> None:
