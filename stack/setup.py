@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ HOME = ROOT / ".lakehouse"
 REQUIREMENTS = ROOT / "requirements"
 BOOTSTRAP, ENV, AIRFLOW_ENV = HOME / "bootstrap", HOME / "env", HOME / "airflow-env"
 PYTHON = ENV / "bin" / "python"
+CORE = "core"
+"""What everybody needs; steps of other profiles are made when their profile is named."""
 KERNEL = ("lakehouse", "Lakehouse (Python 3.11)")
 
 
@@ -32,6 +34,7 @@ class Step:
     inputs: tuple[Path, ...]
     result: Path
     make: Callable[[], None]
+    profile: str = CORE
 
     @property
     def stamp(self) -> Path:
@@ -126,16 +129,20 @@ STEPS = (
 )
 
 
-def main() -> None:
-    """Run the steps that are not up to date, with a line and the seconds of each."""
+def main(profiles: Sequence[str]) -> None:
+    """Run the steps that are not up to date, of the core and of the profiles, with a line and the seconds of each."""
     if sys.version_info[:2] != (3, 11):
         raise SystemExit(f"error: this is Python {sys.version.split()[0]}.\nnext:  make setup PYTHON=python3.11")
     (HOME / "stamps").mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PIP_DISABLE_PIP_VERSION_CHECK", "1")
-    for number, step in enumerate(STEPS, start=1):
+    unknown = set(profiles) - {step.profile for step in STEPS}
+    if unknown:
+        raise SystemExit(f"error: no set-up step belongs to {', '.join(sorted(unknown))}.\nnext:  see `make help`")
+    steps = [step for step in STEPS if step.profile in (CORE, *profiles)]
+    for number, step in enumerate(steps, start=1):
         if step.result.exists() and step.stamp.exists() and step.stamp.read_text() == step.digest():
             continue
-        sys.stdout.write(f"  set-up {number}/{len(STEPS)}  {step.name:<22}")
+        sys.stdout.write(f"  set-up {number}/{len(steps)}  {step.name:<22}")
         sys.stdout.flush()
         began = time.monotonic()
         step.make()
@@ -144,4 +151,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

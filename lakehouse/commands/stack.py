@@ -17,7 +17,7 @@ from lakehouse.settings import ENV_PREFIX, HOME, Settings, load_settings, secret
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Start, stop and look at the services.")
 console = wide_console()
 
-NAMES = typer.Argument(None, help="services or families (`flink`, `spark`, `airflow`); all when left out")
+NAMES = typer.Argument(None, help="services, families (`flink`, `spark`) or profiles; the core when left out")
 
 
 def _data_dir() -> Path:
@@ -57,12 +57,13 @@ def up(names: list[str] = NAMES) -> None:
 def down(names: list[str] = NAMES) -> None:
     """Stop services; without names all of them and supervisord. Data stays."""
     from stack.native import lifecycle
+    from stack.native.registry import all_services
 
     if not secrets_file(_data_dir()).exists():
         console.print("nothing runs: this stack was never started")
         return
     settings = load_settings()
-    services = lifecycle.select(names or [], with_required=False)
+    services = lifecycle.select(names, with_required=False) if names else list(all_services())
     with progress(console) as report:
         survivors = lifecycle.down(settings, services, report, everything=not names)
     for survivor in survivors:

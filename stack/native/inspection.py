@@ -13,7 +13,7 @@ from stack.native import supervisor
 from stack.native.lifecycle import why_not_healthy
 from stack.native.processes import memory_mb
 from stack.native.registry import all_services
-from stack.native.service import Service
+from stack.native.service import CORE, Service
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def _inspect(service: Service, process: supervisor.Process | None, settings: Set
 
 
 def inspect_all(settings: Settings) -> list[Row]:
-    """A row for each service, in their order."""
+    """A row for each service of the core, in their order, and for those of add-ons that were started."""
     processes = {process.name: process for process in supervisor.processes(settings)}
+    started = {name for name, process in processes.items() if process.state != "STOPPED"}
+    shown = [service for service in all_services() if service.profile == CORE or service.name in started]
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda s: _inspect(s, processes.get(s.name), settings), all_services()))
+        return list(pool.map(lambda s: _inspect(s, processes.get(s.name), settings), shown))

@@ -14,7 +14,7 @@ from lakehouse.waiting import TookTooLong, wait_until
 from stack.doctor import check_before_start
 from stack.native import leftovers, supervisor
 from stack.native.registry import all_services
-from stack.native.service import NotHealthy, Service
+from stack.native.service import CORE, NotHealthy, Service
 
 STARTS_AT_ONCE = 3
 LOG_TAIL_LINES = 25
@@ -41,12 +41,12 @@ class Interrupted(LakehouseError):
 
 
 def select(names: Iterable[str], with_required: bool = True) -> list[Service]:
-    """Services by name or family (`flink` is all `flink-…`), with all they require; all when no name is given."""
+    """Services by name, family (`flink` is all `flink-…`) or profile, with all they require; the core without names."""
     services = {service.name: service for service in all_services()}
-    names = list(names) or list(services)
+    names = list(names) or [CORE]
     chosen: set[str] = set()
     for name in names:
-        family = [s for s in services if s == name or s.startswith(f"{name}-")]
+        family = [s.name for s in services.values() if name in (s.name, s.profile) or s.name.startswith(f"{name}-")]
         if not family:
             raise LakehouseError(f"there is no service {name!r}", f"use one of: {', '.join(services)}")
         chosen.update(family)

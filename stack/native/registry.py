@@ -1,10 +1,10 @@
-"""All native services, in the order they start."""
+"""All native services, in the order they start; those of add-on profiles come last."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from stack.native.service import Service
+from stack.native.service import CORE, Service
 
 SERVICE_MODULES = (
     "postgres",
@@ -32,3 +32,8 @@ def all_services() -> tuple[Service, ...]:
             raise ValueError(f"service {service.name} requires {sorted(missing)}, which must stand before it")
         seen.add(service.name)
     return tuple(services)
+
+
+def core_services() -> tuple[Service, ...]:
+    """The services that every lesson may rely on."""
+    return tuple(service for service in all_services() if service.profile == CORE)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import ENV_PREFIX, Settings
 
+CORE = "core"
+"""The profile that `up` starts; services of another profile are add-ons, started by its name."""
+
 
 class NotHealthy(Exception):
     """The service does not answer yet; the message says what was asked and what came back."""
@@ -60,5 +63,6 @@ class Service:
     start_timeout_seconds: int = 120
     stop_signal: str = "TERM"
     stop_timeout_seconds: int = 20
+    profile: str = CORE
     url: Callable[[Settings], str] | None = None
     """A page that a person can open, if there is one."""

@@ -8,7 +8,7 @@ import pytest
 
 from lakehouse.lesson import services
 from stack.native.inspection import Row
-from stack.native.registry import all_services
+from stack.native.registry import core_services
 
 
 def row(name: str, state: str, url: str = "") -> Row:
@@ -16,7 +16,7 @@ def row(name: str, state: str, url: str = "") -> Row:
 
 
 def test_every_service_has_a_purpose_and_a_place_on_the_map() -> None:
-    known = {service.name for service in all_services()}
+    known = {service.name for service in core_services()}
     drawn = [name for column in services.COLUMNS for name in column]
     assert set(services.PURPOSE) == known
     assert set(drawn) == known | set(services.SENDERS)
@@ -24,7 +24,7 @@ def test_every_service_has_a_purpose_and_a_place_on_the_map() -> None:
 
 
 def test_the_picture_shows_health_and_links() -> None:
-    rows = [row(service.name, "healthy") for service in all_services() if service.name not in ("kafka", "trino")]
+    rows = [row(service.name, "healthy") for service in core_services() if service.name not in ("kafka", "trino")]
     figure = services.picture([*rows, row("kafka", "failed"), row("trino", "healthy", "http://there/ui")])
     boxes = {shape.fillcolor for shape in figure.layout.shapes}
     assert len(boxes) == 3  # senders, healthy, failed

@@ -20,7 +20,7 @@ from lakehouse.engines.catalog import iceberg_catalog
 from lakehouse.settings import Settings, get_settings
 from stack.native import faults, processes
 from stack.native.inspection import inspect_all
-from stack.native.registry import all_services
+from stack.native.registry import core_services
 from stack.native.services import postgres
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def settings(live_stack: None) -> Settings:
 def test_every_service_is_healthy_and_all_together_fit_in_the_memory(settings: Settings) -> None:
     rows = inspect_all(settings)
     assert {row.name: (row.state, row.reason) for row in rows if row.state != "healthy"} == {}
-    assert {row.name for row in rows} == {service.name for service in all_services()}
+    assert {row.name for row in rows} == {service.name for service in core_services()}
     assert 0 < sum(row.memory_mb for row in rows) <= MEMORY_LIMIT_MB
 
 
@@ -69,7 +69,7 @@ def test_nothing_listens_beyond_loopback(settings: Settings) -> None:
         for connection in psutil.net_connections("inet")
         if connection.pid in pids and connection.status == psutil.CONN_LISTEN
     }
-    wanted = {getattr(settings, name) for service in all_services() for name in service.ports.values()}
+    wanted = {getattr(settings, name) for service in core_services() for name in service.ports.values()}
     assert wanted <= {port for _, port in listening}
     beyond = {
         (address, port)

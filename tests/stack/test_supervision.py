@@ -177,14 +177,23 @@ def test_services_do_not_inherit_engine_settings_of_the_shell(
 
 @pytest.mark.parametrize(
     ("names", "chosen"),
-    [([], ["base", "flink-a", "flink-b", "other"]), (["flink"], ["base", "flink-a", "flink-b"]), (["base"], ["base"])],
+    [
+        ([], ["base", "flink-a", "flink-b", "other"]),
+        (["flink"], ["base", "flink-a", "flink-b"]),
+        (["base"], ["base"]),
+        (["more"], ["added"]),
+        (["core", "more"], ["base", "flink-a", "flink-b", "other", "added"]),
+    ],
 )
-def test_names_and_families_bring_what_they_require(install: Install, names: list[str], chosen: list[str]) -> None:
+def test_names_families_and_profiles_bring_what_they_require(
+    install: Install, names: list[str], chosen: list[str]
+) -> None:
     install(
         shell("base", "", never),
         shell("flink-a", "", never, requires=("base",)),
         shell("flink-b", "", never),
         shell("other", "", never),
+        shell("added", "", never, profile="more"),
     )
 
     assert [service.name for service in lifecycle.select(names)] == chosen

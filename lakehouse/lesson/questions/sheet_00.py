@@ -21,9 +21,9 @@ SHOWN = "the rows that a dashboard reads"
 
 def service_names() -> tuple[str, ...]:
     """As `lakehouse stack status` names them."""
-    from stack.native.registry import all_services
+    from stack.native.registry import core_services
 
-    return tuple(service.name for service in all_services())
+    return tuple(service.name for service in core_services())
 
 
 def _answers(
