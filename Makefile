@@ -20,9 +20,9 @@ setup:  ## install everything below .lakehouse/; a second time it does nothing
 demo: setup  ## the whole way: stack up, webhooks sent, pipeline run by Airflow, ledger balanced
 	@$(LAKEHOUSE) demo
 
-test: setup  ## fast tests, then the live lane in a stack of its own
-	@$(RUN)/ruff check . && $(RUN)/ruff format --check -q . && $(RUN)/mypy
-	@$(RUN)/pytest
+test: setup  ## fast tests, then the live lane in a stack of its own; logs and executed notebooks: .lakehouse/artifacts
+	@began=$$(date +%s); $(RUN)/ruff check . && $(RUN)/ruff format --check -q . && $(RUN)/mypy && echo "style and types: $$(( $$(date +%s) - began )) s"
+	@$(RUN)/pytest --junitxml=.lakehouse/artifacts/junit.xml
 
 test-fast: setup  ## only what needs no service
 	@$(RUN)/pytest -m "not stack and not notebook"

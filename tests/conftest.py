@@ -6,8 +6,10 @@ developer's running one instead, `--keep-stack` leaves the test stack up for the
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
     from lakehouse.commands.demo import Report
 
 TEST_PORT_OFFSET = "500"
-TEST_DATA_DIR = Path(__file__).resolve().parent.parent / ".lakehouse" / "test-stack"
+HOME = Path(__file__).resolve().parent.parent / ".lakehouse"
+TEST_DATA_DIR = HOME / "test-stack"
+ARTIFACTS = HOME / "artifacts"
+"""What a run leaves to look at: logs of the services, executed notebooks, seconds by test file (and JUnit's XML)."""
 LOG_LINES = 30
+SLOWEST = 15
 LIVE = ("stack", "notebook")
+LANES = ("fast", *LIVE)
 PEOPLE = 150
 """Of the test world: some 1,400 requests with every kind of flaw."""
 
@@ -41,24 +48,59 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["LAKEHOUSE_PIPELINE_SCHEDULE"] = "@daily"
 
 
+def _lane(item: pytest.Item) -> str:
+    return next((mark for mark in reversed(LIVE) if item.get_closest_marker(mark)), "fast")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Cheap before dear: a failing unit test is seen before the stack has started."""
+    items.sort(key=lambda item: LANES.index(_lane(item)))
+    for item in items:
+        item.user_properties.append(("lane", _lane(item)))
 
-    def cost(item: pytest.Item) -> int:
-        if item.get_closest_marker("notebook"):
-            return 2
-        return 1 if item.get_closest_marker("stack") else 0
 
-    items.sort(key=cost)
+SECONDS: Counter[tuple[str, str]] = Counter()
+"""By lane and test file, fixtures included: what a session's fixture takes counts for the first test that asks."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    SECONDS[dict(report.user_properties)["lane"], report.nodeid.partition("::")[0]] += report.duration
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Gather the artefacts. The services' files are linked, not copied."""
+    if not SECONDS or session.config.getoption("--stack") != "own":
+        return
+    for folder in ("logs", "runs"):
+        shutil.rmtree(ARTIFACTS / folder, ignore_errors=True)
+        if (TEST_DATA_DIR / folder).exists():
+            shutil.copytree(TEST_DATA_DIR / folder, ARTIFACTS / folder, copy_function=os.link)
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    rows = [{"lane": lane, "file": file, "seconds": round(s, 1)} for (lane, file), s in SECONDS.most_common()]
+    (ARTIFACTS / "seconds.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
-    """The end of each service's log, when a test failed: what one would ask for first."""
+    """Where the time went; when a test failed, the end of each service's log: what one would ask for first."""
+    _show_seconds(terminalreporter)
     if exitstatus == 0 or terminalreporter.config.getoption("--stack") != "own":
         return
     for log in sorted((TEST_DATA_DIR / "logs").glob("*.log")):
         terminalreporter.section(log.name)
         terminalreporter.write_line("\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:]))
+
+
+def _show_seconds(reporter: pytest.TerminalReporter) -> None:
+    lanes: Counter[str] = Counter()
+    for (lane, _), seconds in SECONDS.items():
+        lanes[lane] += seconds
+    if sum(lanes.values()) < 60:
+        return
+    reporter.section("seconds")
+    for lane in LANES:
+        reporter.write_line(f"{lanes[lane]:8.0f}  {lane}")
+    for (lane, file), seconds in SECONDS.most_common(SLOWEST):
+        reporter.write_line(f"{seconds:8.0f}    {file} ({lane})")
 
 
 def _say(request: pytest.FixtureRequest, text: str) -> None:
