@@ -5,7 +5,9 @@ Papermill keeps a plotly figure only as its own mime type, which a plain HTML ex
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,24 @@ def embed_figures(notebook: Any) -> int:
     return figures
 
 
+def merge_parameters(notebook: Any) -> None:
+    """Show a run's parameters once: papermill puts its values into a cell of their own below the tagged one.
+
+    The tagged cell gets the run's values and keeps its comments; the injected cell goes.
+    """
+    by_tag = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    if not {"parameters", "injected-parameters"} <= by_tag.keys():
+        return
+    given, declared = by_tag["injected-parameters"], by_tag["parameters"]
+    for line in ast.parse(given.source).body:
+        name, _, value = (ast.get_source_segment(given.source, line) or "").partition(" = ")
+        # `name: type = default  # what it is`: all but the default stays
+        found = re.search(rf"^{re.escape(name)}\b[^=\n]*= (.*?)(?=  #|$)", declared.source, flags=re.MULTILINE)
+        if found:
+            declared.source = declared.source[: found.start(1)] + value + declared.source[found.end(1) :]
+    notebook.cells.remove(given)
+
+
 def to_html(notebook_path: Path) -> Path:
     """Write `<name>.html` beside an executed notebook and return its path."""
     import nbformat
@@ -46,6 +66,7 @@ def to_html(notebook_path: Path) -> Path:
 
     notebook = nbformat.read(notebook_path, as_version=4)
     embed_figures(notebook)
+    merge_parameters(notebook)
     # nothing from the network: the page is for reading offline
     from_network = dict.fromkeys(("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url"), "")
     exporter = HTMLExporter(template_name="lab", embed_images=True, **from_network)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lakehouse import runner
+from lakehouse import archive, runner
 
 
 @pytest.fixture
@@ -38,6 +38,24 @@ def test_an_executed_copy_and_a_page_that_shows_its_picture_offline(notebooks: P
     html = done.html.read_text(encoding="utf-8")
     assert "Plotly.newPlot" in html
     assert 'src="http' not in html
+
+
+def test_the_page_shows_each_parameter_once_with_the_value_of_the_run() -> None:
+    declared = 'n = 1  # how many\nname: str = "a # b"  # its name\nnames = 3  # kept\nlast = 1'
+    cells = [
+        nbformat.v4.new_code_cell(declared, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            '# Parameters\nn = 21\nname = "x\\\\1"\nlast = [1, 2]\n', metadata={"tags": ["injected-parameters"]}
+        ),
+        nbformat.v4.new_code_cell("n"),
+    ]
+    book = nbformat.v4.new_notebook(cells=cells)
+    archive.merge_parameters(book)
+    assert [cell.source for cell in book.cells] == [
+        'n = 21  # how many\nname: str = "x\\\\1"  # its name\nnames = 3  # kept\nlast = [1, 2]', "n",
+    ]  # fmt: skip
+    archive.merge_parameters(book)
+    assert len(book.cells) == 2
 
 
 def test_a_failing_cell_is_the_error_and_its_copy_is_kept(notebooks: Path) -> None:

@@ -112,26 +112,27 @@ def order_check(spark: SparkSession) -> Check:
 
 
 def people_checks(spark: SparkSession) -> list[Check]:
-    """Every record of a person is in the entity index once; every entity is a row of core.customers."""
+    """Every staged record of a person is normalised, and is in the index once; every entity is in core.customers."""
     from functools import reduce
 
-    index, core = "semantic.entity_index", "core.customers"
-    records = [
-        read_by(spark, table, index).selectExpr(f"concat('{source}/', {key}) AS record")
+    # the step of the blocking index writes the normalised records, too; its marks say what it has read
+    reader, records, index, core = (
+        "semantic.blocking_index", "semantic.normalized_records", "semantic.entity_index", "core.customers",
+    )  # fmt: skip
+    parts = [
+        read_by(spark, table, reader).selectExpr(f"concat('{source}/', {key}) AS record")
         for table, (source, key) in PEOPLE.items()
     ]
-    members = spark.table(index).selectExpr("concat(source, '/', source_id) AS record")
+    staged = reduce(lambda a, b: a.unionByName(b), parts)
+    written, read, members = (
+        frame.selectExpr("concat(source, '/', source_id) AS record")
+        for frame in (spark.table(records), read_by(spark, records, index), spark.table(index))
+    )
     entities = read_by(spark, index, core).select("entity_id").distinct()
-    notes = list(filter(None, (waiting(table, index) for table in PEOPLE)))
+    notes = ", ".join(filter(None, (waiting(table, reader) for table in PEOPLE)))
     return [
-        same_keys(
-            "staged people = entity members",
-            reduce(lambda a, b: a.unionByName(b), records),
-            members,
-            "record",
-            ("staging", index),
-            ", ".join(notes),
-        ),
+        same_keys("staged people = records", staged, written, "record", ("staging", records), notes),
+        same_keys("records = entity members", read, members, "record", (records, index), waiting(records, index)),
         same_keys("entities = core customers", entities, spark.table(core), "entity_id", (index, core)),
     ]
 

@@ -13,6 +13,8 @@ from lakehouse.commands._services import wide_console
 
 app = typer.Typer(help="The ledger: from webhook to mart, nothing lost and nothing twice.")
 console = wide_console()
+WIDE, LONGEST_NAME = 110, 27
+"""Columns of a terminal from which on names of tables are not broken, and those that the longest name takes."""
 MARK = {True: "[green]✓[/]", False: "[bold red]✗[/]"}
 
 
@@ -20,7 +22,8 @@ def _rows(checks: list[Check]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="rows", title_justify="left", pad_edge=False)
     for name, justify in (("", "left"), ("what must be equal", "left"), ("here", "left"), ("", "right"),
                           ("there", "left"), ("", "right"), ("note", "left")):  # fmt: skip
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        least = LONGEST_NAME if name in ("here", "there") and console.width >= WIDE else None
+        table.add_column(name, justify=justify, overflow="fold", min_width=least)  # type: ignore[arg-type]
     before = ""
     for check in checks:
         # the name once for all its lines

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from lakehouse.lesson import learners
 from lakehouse.lesson.exercise import OUTCOME_MIME, RIGHT
 from lakehouse.runner import KERNEL, PROJECT_ROOT, private_kernel
 
 CELL_TIMEOUT_SECONDS = 600
+ANEW = """%reset -f
+os.environ["WORKBOOK_LEARNER"] = {learner!r}
+del os"""
+"""The cell before a sheet's first in a kernel that others have used: no name of theirs is left."""
 
 
-def outcomes(book: Any, learner: str | None = None) -> dict[str, dict[str, str]]:
+@contextmanager
+def open_kernel() -> Iterator[Any]:
+    """A kernel for several sheets, one after another: what they import is imported once."""
+    from jupyter_client.manager import KernelManager
+
+    with private_kernel() as config:
+        manager = KernelManager(kernel_name=KERNEL, config=config)
+        manager.start_kernel(cwd=str(PROJECT_ROOT))
+        try:
+            yield manager
+        finally:
+            manager.shutdown_kernel(now=True)
+
+
+def outcomes(book: Any, learner: str | None = None, kernel: Any = None) -> dict[str, dict[str, str]]:
     """Question → `outcome` and `message`, in the order of the sheet; the notebook is executed in place.
 
     A cell that raises stops nothing: where it held a check, that question has the outcome `error`. `learner` keeps the
-    run's progress apart from the caller's own.
+    run's progress apart from the caller's own. By default the sheet has a kernel of its own; `kernel` is one of
+    `open_kernel`, which is emptied before.
     """
     from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell
 
-    environment = {**os.environ, "WORKBOOK_LEARNER": learner} if learner else dict(os.environ)
-    with private_kernel() as config:
+    name = learner or learners.learner()
+    book.cells.insert(0, new_code_cell(ANEW.format(learner=name)))
+    with nullcontext(kernel) if kernel else open_kernel() as manager:
         client = NotebookClient(
             book,
-            kernel_name=KERNEL,
+            km=manager,
             timeout=CELL_TIMEOUT_SECONDS,
             allow_errors=True,
             resources={"metadata": {"path": str(PROJECT_ROOT)}},
-            config=config,
         )
-        client.execute(env=environment)
+        client.execute()
     return _collect(book)
 
 

@@ -21,6 +21,17 @@ FORBIDDEN = {
     "another notebook's state": r"%store|%run",
 }
 PICTURE = re.compile(r"\bpx\.|\bgo\.|\bpictures?\.|\bdiagrams?\.|waterfall\(")
+NEEDS = {
+    "ingestion": r"ingestion_url|ingestion_samples|open_receiver|\bLoad\(",
+    "Kafka": r"engines import kafka|\bkafka_reader\b|\bevent_log\b|\bconfluent_kafka\b|\btake_cut\(",
+    "Flink": r"\bFlinkRest\b|streaming import .*\bjobs\b|\bscratch_jobs\b|\bflink_samples\(",
+    "Spark": r"lesson\.(?:query|number|sample|run_step|repeat|spark_session)\(",
+    "catalog": r"\bmetadata\.|\bincremental\.|lesson\.(?:query|number|sample|run_step|repeat|scratch)\(",
+    "Trino": r"\btrino\.|checks\.engines",
+    "ClickHouse": r"\bclickhouse\.|\bclickhouse_client\b|checks\.engines|marts\.publish\b",
+    "Airflow": r"engines\.airflow\b",
+}
+"""Service as `Before you start` names it → what in a lesson's code needs it."""
 _CODE_OF_PARAMETER = re.compile(r"^\w+(?:: [\w\[\], |]+)? = .+  # .+$")
 
 
@@ -40,6 +51,28 @@ def _first_cell(path: Path, notebook: Any) -> Iterator[str]:
         yield f"names {len(said.learn)} things to learn; 3 to 5 are right"
     if not 5 <= said.minutes <= 30:
         yield f"takes {said.minutes} minutes; 5 to 30 are right"
+
+
+def _before(path: Path, notebook: Any) -> Iterator[str]:
+    """What the code needs is named; the catalog is nothing without the store; a lesson that is needed comes before."""
+    try:
+        before = book.lesson(path).before
+    except book.BadLesson:  # the rule of the first cell complains about it
+        return
+    code = "\n".join(cell.source for cell in _code(notebook))
+    lessons, _, services = before.partition("services:")
+    if not services:
+        yield "`Before you start` names no services"
+    elif not re.search(r"\ball\b", services):
+        needed = [name for name, use in NEEDS.items() if re.search(use, code)]
+        needed += ["object store"] if "catalog" in needed else []
+        for name in needed:
+            if name not in services:
+                yield f"uses {name}, and `Before you start` does not name it"
+    # one that only helps may come later
+    for number in [] if " help" in lessons else re.findall(r"\b\d\d\b", lessons):
+        if number >= path.stem[:2]:
+            yield f"needs lesson {number}, which comes later"
 
 
 def _sections(path: Path, notebook: Any) -> Iterator[str]:
@@ -94,7 +127,7 @@ def _shows_and_proves(path: Path, notebook: Any) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Path, Any], Iterator[str]], ...] = (
-    _first_cell, _sections, _parameters, _cells, _shows_and_proves,
+    _first_cell, _before, _sections, _parameters, _cells, _shows_and_proves,
 )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ BAD: dict[str, tuple[str, Any]] = {
     "long": ("has 19 lines", _code("\n".join(["x = 1"] * 19))),
     "second parameters": ("2 cells tagged", _code("x = 1  # one", tags=["parameters"])),
     "outputs": ("stored with its output", new_code_cell("x", execution_count=1)),
+    "a service more": ("uses Trino, and `Before you start` does not name it", _code("trino.query('SELECT 1')")),
     "section after": ("does not end with", new_markdown_cell("## More")),
 }
 
@@ -68,6 +69,9 @@ def test_a_bad_cell_is_complained_about(what: str, tmp_path: Path) -> None:
         ("**You will learn**", "", "list of what is learned"),
         ("**Time:**", "Time", "Time:"),
         ("**Before you start:**", "", "Before you start"),
+        ("services: catalog, object store, Spark", "services: catalog, Spark", "uses object store"),
+        ("; services:", "; needs", "names no services"),
+        ("the stack is up", "lesson [17](17_maintenance.ipynb)", "needs lesson 17, which comes later"),
         ("## Recap", "## Summary", "no section `## Recap`"),
         ("assert ", "bool ", "asserts nothing"),
         ("px.", "py.", "has no picture"),

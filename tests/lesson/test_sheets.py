@@ -6,7 +6,9 @@ answer is refused with its own message.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,16 +74,36 @@ def test_a_region_gives_the_form_that_it_holds() -> None:
     assert sheets._answered(cell) == "a = 1\ndef f(x):\n    return x\nf(a)"
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Any]:
+    """One for all sheets: each begins with an empty namespace, and what all of them import is imported once."""
+    with proof.open_kernel() as manager:
+        yield manager
+
+
 @pytest.mark.notebook
 @pytest.mark.usefixtures("first_day")
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=by_stem)
-def test_unsolved_fails_and_solved_passes(solution: Path) -> None:
+def test_unsolved_fails_and_solved_passes(solution: Path, kernel: Any) -> None:
     asked = sheets.checked(solution.read_text(encoding="utf-8"))
-    untouched = proof.outcomes(sheets.sheet(solution), "untouched")
+    untouched = proof.outcomes(sheets.sheet(solution), "untouched", kernel)
     assert {q: said["outcome"] for q, said in untouched.items()} == dict.fromkeys(asked, "not attempted")
-    solved = proof.outcomes(sheets.notebook(solution), "solved")
+    solved = proof.outcomes(sheets.notebook(solution), "solved", kernel)
     assert {q: said for q, said in solved.items() if said["outcome"] != "right"} == {}
     assert list(solved) == asked
+
+
+def test_sheets_that_share_a_kernel_share_no_name() -> None:
+    import nbformat
+
+    def said(source: str) -> str:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        proof.outcomes(book, "solved", manager)
+        return str(book.cells[-1].outputs[0].get("text", ""))
+
+    with proof.open_kernel() as manager:
+        assert said("mine = 1; print(mine)") == "1\n"
+        assert said("import os; print('mine' in dir(), os.environ['WORKBOOK_LEARNER'])") == "False solved\n"
 
 
 @pytest.mark.notebook

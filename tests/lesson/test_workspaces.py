@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -13,6 +17,8 @@ from lakehouse.commands import exercises, lab
 from lakehouse.lesson import drop_scratch, learners, scratch, sheets, workspaces
 from lakehouse.lesson.scratch import drop_all_of, owner
 from lakehouse.lesson.sheets import solutions
+from lakehouse.waiting import wait_until
+from stack.native.secrets import ensure_secrets
 
 SHEET = solutions()[0]
 
@@ -111,6 +117,38 @@ def test_a_taken_port_is_named_with_the_next_one(monkeypatch: pytest.MonkeyPatch
         lab._free(8888)
     assert "--port 8889" in taken.value.next_step
     assert lab._free(8889) == 8889
+
+
+def test_the_address_that_is_printed_opens_the_index_and_asks_the_network_for_nothing(tmp_path: Path) -> None:
+    ensure_secrets(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "lakehouse.cli", "lab", "--learner", "ada", "--port", str(port)]
+    environment = {**os.environ, "LAKEHOUSE_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    running = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert running.stdout is not None
+        address = httpx.URL(running.stdout.readline().split()[1])
+        here = address.copy_with(path="/", query=None)
+        with httpx.Client(base_url=here, params=address.params, trust_env=False, timeout=30) as browser:
+            wait_until(lambda: answers(browser), timeout=60, every=0.2, what="JupyterLab to answer")
+            assert browser.get(address).url.path == "/lab/tree/notebooks/index.ipynb"
+            opened = browser.get("/api/contents/notebooks/index.ipynb").json()
+            assert opened["content"]["cells"][0]["source"].startswith("# The workbook")
+            news = browser.get("/lab/api/settings/@jupyterlab/apputils-extension:notification").json()
+            defaults = news["schema"]["properties"]
+            assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
+    finally:
+        running.terminate()
+        running.communicate(timeout=30)
+
+
+def answers(browser: httpx.Client) -> bool:
+    try:
+        return browser.get("/api").is_success
+    except httpx.TransportError:
+        return False
 
 
 @pytest.mark.stack
