@@ -4,7 +4,7 @@ LAKEHOUSE := .lakehouse/env/bin/lakehouse
 RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset lab notebooks exercises lint bench lock
+.PHONY: help doctor setup demo test test-fast up down status reset lab dashboards notebooks exercises lint bench lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ reset:  ## stop all and delete the stack's data
 lab: setup  ## JupyterLab on the notebooks
 	@$(LAKEHOUSE) lab
 
+dashboards: setup  ## Superset with dashboards over ClickHouse and Trino; prints their addresses
+	@$(PYTHON) stack/setup.py dashboards
+	@$(LAKEHOUSE) stack up dashboards
+	@$(LAKEHOUSE) dashboards import
+
 notebooks: setup  ## run all lessons on the running stack; writes a site of executed copies
 	@$(LAKEHOUSE) lessons run
 
@@ -57,4 +62,4 @@ bench: setup  ## measure: a million records through entity resolution, beside pl
 	@$(RUN)/python -m bench.entity_resolution
 
 lock:  ## resolve the requirements anew, with hashes
-	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt
+	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) superset.in -o superset.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

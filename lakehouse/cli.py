@@ -25,6 +25,7 @@ GROUPS = {
     "demo": "the whole way once, end to end",
     "lessons": "the lessons: list, check, run all to a site of pages",
     "exercises": "exercise sheets: progress, check a sheet, begin anew",
+    "dashboards": "import the dashboards into Superset, look at them",
     "lab": "JupyterLab on the notebooks",
     "settings": "all settings, their values and where they come from",
 }

@@ -31,5 +31,6 @@ SEED_PORTS: dict[str, int] = {
     "clickhouse_port": 8123,
     "postgres_port": 5432,
     "jupyter_port": 8888,
+    "superset_port": 8088,
 }
 """Default port of each service; `port_offset` is added to every one that is not set by itself."""

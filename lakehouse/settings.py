@@ -77,6 +77,7 @@ class Settings(ScoringSettings):
     clickhouse_port: int
     postgres_port: int
     jupyter_port: int
+    superset_port: int
 
     # -- endpoints (default: the native services above; set them to reach managed ones) ----------------
     catalog_uri: str
@@ -90,6 +91,7 @@ class Settings(ScoringSettings):
     trino_url: str
     clickhouse_url: str
     airflow_url: str
+    superset_url: str
     ingestion_url: str
     public_base_url: str = Field(description="what senders see as this server's origin; part of HubSpot's signature")
 
@@ -107,6 +109,9 @@ class Settings(ScoringSettings):
     airflow_password: SecretStr
     airflow_secret_key: SecretStr
     airflow_jwt_secret: SecretStr
+    superset_user: str = "admin"
+    superset_password: SecretStr
+    superset_secret_key: SecretStr = Field(description="signs sessions, and encrypts the passwords that Superset keeps")
     supervisor_password: SecretStr
     jupyter_token: SecretStr
     shopify_webhook_secrets: tuple[SecretStr, ...] = Field(min_length=1)
@@ -143,6 +148,7 @@ class Settings(ScoringSettings):
             "trino_url": f"http://{host}:{filled['trino_port']}",
             "clickhouse_url": f"http://{host}:{filled['clickhouse_port']}",
             "airflow_url": f"http://{host}:{filled['airflow_port']}",
+            "superset_url": f"http://{host}:{filled['superset_port']}",
             "ingestion_url": f"http://{host}:{filled['ingestion_port']}",
             "public_base_url": f"http://{host}:{filled['ingestion_port']}",
         }.items():

@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".lakehouse"
 REQUIREMENTS = ROOT / "requirements"
-BOOTSTRAP, ENV, AIRFLOW_ENV = HOME / "bootstrap", HOME / "env", HOME / "airflow-env"
+BOOTSTRAP, ENV = HOME / "bootstrap", HOME / "env"
+AIRFLOW_ENV, SUPERSET_ENV = HOME / "airflow-env", HOME / "superset-env"
 PYTHON = ENV / "bin" / "python"
 CORE = "core"
 """What everybody needs; steps of other profiles are made when their profile is named."""
@@ -89,6 +90,10 @@ def _airflow_environment() -> None:
     _kernel(AIRFLOW_ENV)
 
 
+def _superset_environment() -> None:
+    _environment(SUPERSET_ENV, "superset.txt")
+
+
 def _kernel(prefix: Path) -> None:
     name, title = KERNEL
     run(PYTHON, "-m", "ipykernel", "install", "--prefix", prefix, "--name", name, "--display-name", title)
@@ -125,6 +130,13 @@ STEPS = (
         (*sorted((ROOT / "stack/native/catalog").glob("*.java")), ROOT / "stack/native/jars/trino.txt"),
         HOME / "catalog",
         _builds,
+    ),
+    Step(
+        "superset environment",
+        (REQUIREMENTS / "superset.txt",),
+        SUPERSET_ENV / "bin" / "superset",
+        _superset_environment,
+        profile="dashboards",
     ),
 )
 

@@ -23,7 +23,8 @@ from stack.native.service import CannotPrepare, Service, stack_environment
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 ALIVE = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
-FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "FLINK_", "HADOOP_", "JAVA_TOOL", "JDK_JAVA", "KAFKA_", "PG", "PYTHON", "SPARK_")
+FOREIGN_PREFIXES = ("AIRFLOW", "AWS_", "FLASK_", "FLINK_", "GUNICORN_", "HADOOP_", "JAVA_TOOL", "JDK_JAVA", "KAFKA_",
+                    "PG", "PYTHON", "SPARK_", "SUPERSET")  # fmt: skip
 """Variables of the person's shell that would change how an engine starts: services do not inherit them."""
 OPEN_FILES = 4096
 SHUTDOWN_SECONDS = 90

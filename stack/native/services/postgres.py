@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -113,15 +114,15 @@ def healthy(settings: Settings) -> None:
         raise NotHealthy(f"select 1: {str(error).strip()}") from error
 
 
-def create_databases(settings: Settings) -> None:
-    """One database for the catalog, one for Airflow."""
+def create_databases(settings: Settings, names: Sequence[str] = DATABASES) -> None:
+    """Databases that are not there yet: by default one for the catalog, one for Airflow."""
     connection = connect(settings)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
             cursor.execute("select datname from pg_database")
             present = {row[0] for row in cursor.fetchall()}
-            for name in DATABASES:
+            for name in names:
                 if name not in present:
                     cursor.execute(f'create database "{name}"')
     finally:

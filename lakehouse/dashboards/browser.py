@@ -1,0 +1,179 @@
+"""What a person sees: each dashboard in a headless Chromium, signed in, at its full height.
+
+The browser is talked to through a pipe, so it opens no port. What the page itself says of its charts (errors, no
+rows, still at work) is read from its elements, and every address that the page asked for is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lakehouse.errors import LakehouseError
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from choreographer import Tab
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDTH, TALL = 1440, 6000
+"""Charts outside of the window are not drawn: the window is made taller than any dashboard."""
+TIMEOUT_SECONDS = 240.0
+POLL_SECONDS = 0.5
+STATE = """
+(() => {
+  const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
+  const grid = document.querySelector('.grid-container');
+  const name = (e) => e.querySelector('[data-test-chart-name]')?.getAttribute('data-test-chart-name') ?? '?';
+  const working = '.loading, [data-test="loading-indicator"]';
+  const having = (selector) => holders.filter((e) => e.querySelector(selector));
+  return JSON.stringify({
+    charts: holders.length,
+    drawn: having('.slice_container').filter((e) => !e.querySelector(working)).length,
+    errors: having('[role="alert"], .ant-alert, [data-test="error-message"]').map((e) => name(e) + ': ' + e.innerText),
+    empty: having('.ant-empty, .ant-empty-image').map(name),
+    height: grid ? Math.ceil(grid.getBoundingClientRect().bottom + window.scrollY) : 0,
+    said: document.body.innerText.slice(0, 300),
+  });
+})()
+"""
+
+
+class NoBrowser(LakehouseError):
+    """No Chromium was found."""
+
+
+class PageNotReady(LakehouseError):
+    """A page did not become what was waited for."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One dashboard as the browser drew it. `errors` and `empty` name charts; `requested` are hosts that it asked."""
+
+    slug: str
+    charts: int
+    errors: list[str]
+    empty: list[str]
+    requested: set[str]
+    picture: bytes = field(repr=False)
+
+
+def browser_path() -> str | None:
+    """The first Chromium on the PATH."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+async def _command(tab: Tab, method: str, **parameters: Any) -> dict[str, Any]:
+    answer = await tab.send_command(method, parameters)
+    if "error" in answer:
+        raise PageNotReady(f"the browser refused {method}: {answer['error']}")
+    return dict(answer["result"])
+
+
+async def _value(tab: Tab, expression: str) -> Any:
+    result = await _command(tab, "Runtime.evaluate", expression=expression, returnByValue=True)
+    return result["result"].get("value")
+
+
+async def _until(what: str, ready: Callable[[], Awaitable[Any]], said: Callable[[], Awaitable[Any]]) -> Any:
+    """Ask until the answer is something; raises `PageNotReady` with what the page says when it never is."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not (answer := await ready()):
+                await asyncio.sleep(POLL_SECONDS)
+            return answer
+    except TimeoutError as error:
+        raise PageNotReady(f"{what}: not after {TIMEOUT_SECONDS:.0f} s. The page says: {await said()}") from error
+
+
+async def _sign_in(tab: Tab, settings: Settings) -> None:
+    """As a person does: name, password, Enter."""
+
+    async def text() -> Any:
+        return await _value(tab, "document.body.innerText.slice(0, 500)")
+
+    await _command(tab, "Page.navigate", url=f"{settings.superset_url}/login/")
+    form = "document.querySelector('input[type=password]') !== null"
+    await _until("the page to sign in", lambda: _value(tab, form), text)
+    for selector, value in (
+        ("input#username, input[name=username]", settings.superset_user),
+        ("input[type=password]", settings.superset_password.get_secret_value()),
+    ):
+        await _value(tab, f"document.querySelector('{selector}').focus()")
+        await _command(tab, "Input.insertText", text=value)
+    for kind in ("keyDown", "keyUp"):
+        await _command(tab, "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                       windowsVirtualKeyCode=13)  # fmt: skip
+    inside = "!location.pathname.startsWith('/login') && document.readyState === 'complete'"
+    await _until("to be signed in", lambda: _value(tab, inside), text)
+
+
+async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested: set[str]) -> Seen:
+    state: dict[str, Any] = {}
+
+    async def drawn() -> bool:
+        state.update(json.loads(await _value(tab, STATE) or "{}"))
+        return state.get("charts") == charts and state["drawn"] + len(state["errors"]) >= charts
+
+    async def said() -> Any:
+        return {key: value for key, value in state.items() if key != "height"}
+
+    requested.clear()
+    await _command(tab, "Page.navigate", url=f"{settings.superset_url}/superset/dashboard/{slug}/")
+    await _until(f"dashboard {slug} with {charts} charts", drawn, said)
+    before = None
+    while before != (before := (state["height"], state["drawn"])):
+        # charts move into place: the same height twice
+        await asyncio.sleep(2 * POLL_SECONDS)
+        await drawn()
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": state["height"] + 16, "scale": 1}
+    shot = await _command(tab, "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+    return Seen(slug, state["charts"], state["errors"], state["empty"], set(requested), base64.b64decode(shot["data"]))
+
+
+async def _look_at_all(settings: Settings, wanted: dict[str, int]) -> list[Seen]:
+    from choreographer import Browser
+
+    path = browser_path()
+    if path is None:
+        raise NoBrowser(f"none of {', '.join(BROWSERS)} is on the PATH", "install it: apt install chromium")
+    requested: set[str] = set()
+
+    async def asked(event: Any) -> None:
+        address = urlsplit(event["params"]["request"]["url"])
+        if address.hostname:
+            requested.add(address.hostname)
+
+    async with Browser(path, enable_extensions=False, enable_sandbox=os.getuid() != 0) as browser:
+        tab = await browser.create_tab("about:blank")
+        await _command(tab, "Page.enable")
+        await _command(tab, "Network.enable")
+        await _command(tab, "Emulation.setDeviceMetricsOverride", width=WIDTH, height=TALL, deviceScaleFactor=1,
+                       mobile=False)  # fmt: skip
+        tab.subscribe("Network.requestWillBeSent", asked)
+        await _sign_in(tab, settings)
+        return [await _look(tab, settings, slug, charts, requested) for slug, charts in wanted.items()]
+
+
+def look_at(settings: Settings, wanted: dict[str, int]) -> list[Seen]:
+    """Open dashboards (slug → how many charts it has) one by one. Raises `NoBrowser` or `PageNotReady`."""
+    return asyncio.run(_look_at_all(settings, wanted))
+
+
+def save(seen: list[Seen], folder: Path) -> list[Path]:
+    """Write the pictures; returns their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for one in seen:
+        files.append(folder / f"{one.slug}.png")
+        files[-1].write_bytes(one.picture)
+    return files
