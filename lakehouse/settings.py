@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lakehouse.errors import LakehouseError
@@ -105,6 +105,12 @@ class Settings(ScoringSettings):
     catalog_client_secret: SecretStr
     clickhouse_user: str = "lakehouse"
     clickhouse_password: SecretStr
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    # both stand between quotes in what Java clients are configured by
+    kafka_user: str = Field("lakehouse", pattern=r'^[^"\\\s]+$')
+    kafka_password: SecretStr
+    kafka_ca_file: str | None = Field(None, description="whom a broker with TLS is checked against; none: the system's")
     airflow_user: str = "admin"
     airflow_password: SecretStr
     airflow_secret_key: SecretStr
@@ -162,6 +168,13 @@ class Settings(ScoringSettings):
             if any(isinstance(s, SecretStr) and not s.get_secret_value() for s in secrets):
                 raise ValueError(f"{ENV_PREFIX}{name.upper()} holds an empty secret; give it a value or remove it")
         return self
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _fits_between_quotes(cls, value: SecretStr) -> SecretStr:
+        if any(character in '"\\' or not character.isprintable() for character in value.get_secret_value()):
+            raise ValueError("the password may hold no quote, no backslash and no control character")
+        return value
 
     # -- folders of one stack -------------------------------------------------------------------------------
     @property

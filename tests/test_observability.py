@@ -88,7 +88,7 @@ def topic() -> Iterator[str]:
 def test_a_group_is_behind_by_what_it_has_not_committed(topic: str) -> None:
     from confluent_kafka import Consumer, Producer, TopicPartition
 
-    config = {"bootstrap.servers": get_settings().kafka_bootstrap}
+    config = kafka.client_config()
     producer = Producer(config)
     for number in range(7):
         producer.produce(topic, b"x", partition=0 if number < 5 else 1)

@@ -139,6 +139,10 @@ class FlinkRest:
         entries = _call("GET", f"{self.url}/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
         return _root_cause(entries[0]["stacktrace"]) if entries else ""
 
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to end without a savepoint; its retained checkpoints stay."""
+        _call("PATCH", f"{self.url}/jobs/{job_id}", params={"mode": "cancel"})
+
     def stop_with_savepoint(self, job_id: str, folder: str, timeout: float = 120) -> str:
         """Stop a job after a last checkpoint; returns the savepoint's path."""
         body = {"targetDirectory": folder, "drain": False, "formatType": "CANONICAL"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lakehouse.settings import Settings, get_settings
+from lakehouse.settings import ENV_PREFIX, Settings, get_settings
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -22,28 +22,81 @@ ENTITY_TOPICS = (
 )
 TOPICS = (*ENTITY_TOPICS, QUARANTINE_TOPIC)
 ADMIN_TIMEOUT_SECONDS = 15
+FLINK_KAFKA = "org.apache.flink.kafka.shaded.org.apache.kafka"
+"""Where Flink's connector has its own copy of Kafka's client."""
+PASSWORD_VARIABLE = f"{ENV_PREFIX}KAFKA_PASSWORD"
+
+
+class AccountRefused(ConnectionError):
+    """A broker answers, but takes neither this user nor this password."""
 
 
 def _ignore_log(_: object) -> None:
     """librdkafka reports connection errors to its callback too; the caller raises them itself."""
 
 
-def admin(settings: Settings | None = None) -> AdminClient:
-    """An admin client of the broker; it connects on first use."""
+def client_config(settings: Settings | None = None) -> dict[str, Any]:
+    """How every client of librdkafka reaches the broker and says who it is."""
+    s = settings or get_settings()
+    config: dict[str, Any] = {"bootstrap.servers": s.kafka_bootstrap, "security.protocol": s.kafka_security_protocol}
+    if s.kafka_security_protocol.startswith("SASL_"):
+        config |= {
+            "sasl.mechanism": s.kafka_sasl_mechanism,
+            "sasl.username": s.kafka_user,
+            "sasl.password": s.kafka_password.get_secret_value(),
+        }
+    if s.kafka_security_protocol.endswith("SSL") and s.kafka_ca_file:
+        config["ssl.ca.location"] = s.kafka_ca_file
+    return config
+
+
+def flink_options(settings: Settings | None = None) -> dict[str, str]:
+    """The same for Flink's connector. It names the variable of Flink's processes that has the password, so that no
+    statement, plan, log or stored job holds it."""
+    s = settings or get_settings()
+    options = {"bootstrap.servers": s.kafka_bootstrap, "security.protocol": s.kafka_security_protocol}
+    if s.kafka_security_protocol.startswith("SASL_"):
+        module = "plain.PlainLoginModule" if s.kafka_sasl_mechanism == "PLAIN" else "scram.ScramLoginModule"
+        options |= {
+            "sasl.mechanism": s.kafka_sasl_mechanism,
+            "sasl.jaas.config": f"{FLINK_KAFKA}.common.security.{module} required "
+            f'username="{s.kafka_user}" password="${{env:{PASSWORD_VARIABLE}}}";',
+            "config.providers": "env",
+            "config.providers.env.class": f"{FLINK_KAFKA}.common.config.provider.EnvVarConfigProvider",
+        }
+    if s.kafka_security_protocol.endswith("SSL") and s.kafka_ca_file:
+        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": s.kafka_ca_file}
+    return {f"properties.{name}": value for name, value in options.items()}
+
+
+def admin(settings: Settings | None = None, **more: Any) -> AdminClient:
+    """An admin client of the broker; it connects on first use. `more` is librdkafka's, with `_` for the points."""
     from confluent_kafka.admin import AdminClient
 
-    s = settings or get_settings()
-    return AdminClient({"bootstrap.servers": s.kafka_bootstrap, "error_cb": _ignore_log, "log_level": 2})
+    usual = {"error_cb": _ignore_log, "log_level": 2}
+    given = {name if name == "error_cb" else name.replace("_", "."): value for name, value in more.items()}
+    return AdminClient(client_config(settings) | usual | given)
 
 
 def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT_SECONDS) -> set[str]:
-    """The topics there are. Raises `ConnectionError` when no broker answers in `timeout` seconds."""
-    from confluent_kafka import KafkaException
+    """The topics there are.
+
+    Raises `ConnectionError` when no broker answers in `timeout` seconds, `AccountRefused` when it does not let us in.
+    """
+    from confluent_kafka import KafkaError, KafkaException
 
     s = settings or get_settings()
+    said: list[KafkaError] = []
+    client = admin(s, error_cb=said.append)
     try:
-        return set(admin(s).list_topics(timeout=timeout).topics)
+        return set(client.list_topics(timeout=timeout).topics)
     except KafkaException as error:
+        client.poll(0)  # only now it calls back
+        refusal = next((each for each in said if each.code() == KafkaError._AUTHENTICATION), None)
+        if refusal is not None:
+            raise AccountRefused(
+                f"the broker at {s.kafka_bootstrap} refuses {s.kafka_user}: {refusal.str()}"
+            ) from error
         raise ConnectionError(f"no broker answers at {s.kafka_bootstrap}: {error}") from error
 
 
@@ -76,13 +129,8 @@ def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
     from confluent_kafka import Consumer, TopicPartition
 
     s = settings or get_settings()
-    config: dict[str, Any] = {
-        "bootstrap.servers": s.kafka_bootstrap,
-        "group.id": "lakehouse-offsets",
-        "enable.auto.commit": False,
-        "error_cb": _ignore_log,
-    }
-    consumer = Consumer(config)
+    own = {"group.id": "lakehouse-offsets", "enable.auto.commit": False, "error_cb": _ignore_log}
+    consumer = Consumer(client_config(s) | own)
     try:
         present = topic_names(s)
         offsets = {}

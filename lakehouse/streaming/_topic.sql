@@ -9,7 +9,7 @@ CREATE TEMPORARY TABLE `log.${topic}` (
 ) WITH (
     'connector' = 'kafka',
     'topic' = '${topic}',
-    'properties.bootstrap.servers' = '${kafka_bootstrap}',
+    ${broker},
     'properties.group.id' = 'flink-raw',
     'properties.auto.offset.reset' = 'earliest',
     'scan.startup.mode' = 'group-offsets',

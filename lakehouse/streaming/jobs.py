@@ -19,7 +19,7 @@ from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
 from lakehouse.engines.kafka import end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
-from lakehouse.streaming.statements import script
+from lakehouse.streaming.statements import broker, script
 from lakehouse.streaming.tables import TABLES
 from lakehouse.tables import create_all
 from lakehouse.waiting import wait_until
@@ -56,11 +56,16 @@ def _remember(settings: Settings, **values: str) -> None:
     partial.replace(_state_file(settings))
 
 
+def _state(settings: Settings) -> dict[str, str]:
+    file = _state_file(settings)
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
 def resume_point(settings: Settings) -> str | None:
     """From where a new submission has to go on: the last savepoint, else the last job's newest retained checkpoint."""
-    if not _state_file(settings).exists():
+    state = _state(settings)
+    if not state:
         return None
-    state = json.loads(_state_file(settings).read_text(encoding="utf-8"))
     if "savepoint" in state:
         return state["savepoint"]
     kept = (_flink_dir(settings) / "checkpoints" / state["job"]).glob("chk-*/_metadata")
@@ -88,6 +93,13 @@ def submit(settings: Settings, resume_from: str | None) -> str:
     return str(rows[0][0])
 
 
+def _end(settings: Settings, job: Job) -> None:
+    """Cancel a job that reaches the broker as it was reached before: it may not be able to make a savepoint any more.
+    Its checkpoints stay, so its successor goes on from the newest."""
+    FlinkRest(settings).cancel(job.job_id)
+    wait_until(lambda: find(settings) is None, timeout=SETTLE_SECONDS, what=f"the job {JOB_NAME} to end", every=0.3)
+
+
 def ensure_running(settings: Settings) -> Job:
     """The raw tables exist and exactly one job fills them. Repeatable; returns the job.
 
@@ -95,6 +107,10 @@ def ensure_running(settings: Settings) -> Job:
     """
     create_all(iceberg_catalog(settings), TABLES)
     job = find(settings)
+    known = _state(settings)
+    if job is not None and known and known.get("broker") != broker(settings):
+        _end(settings, job)
+        job = None
     if job is None:
         point = resume_point(settings)
         if point is None and _rows(settings) > 0:
@@ -103,7 +119,7 @@ def ensure_running(settings: Settings) -> Job:
                 " beginning would load all again",
                 "restore the checkpoints, or empty the stack with `make reset`",
             )
-        _remember(settings, job=submit(settings, point))
+        _remember(settings, job=submit(settings, point), broker=broker(settings))
     wait_running(settings)
     running = find(settings)
     if running is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lakehouse.engines.kafka import TOPICS
+from lakehouse.engines.kafka import TOPICS, flink_options
 from lakehouse.settings import Settings
 
 FOLDER = Path(__file__).parent
@@ -31,12 +31,17 @@ def _triggered(text: str) -> str:
     return f"CASE WHEN {text} LIKE '%Z' THEN {_micros(text)} ELSE {_iso(text)} END"
 
 
+def broker(settings: Settings) -> str:
+    """The options by which a source table reaches the event log; there is no secret in them."""
+    return ",\n    ".join(f"'{name}' = '{value}'" for name, value in flink_options(settings).items())
+
+
 def topic_views(topic: str, settings: Settings) -> list[str]:
     """The source table and the view of a topic."""
     text = (FOLDER / "_topic.sql").read_text(encoding="utf-8")
     for name, value in {
         "topic": topic,
-        "kafka_bootstrap": settings.kafka_bootstrap,
+        "broker": broker(settings),
         "received_at": _micros("DECODE(headers['received_at'], 'UTF-8')"),
         "triggered_at": _triggered("DECODE(headers['triggered_at'], 'UTF-8')"),
     }.items():

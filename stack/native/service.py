@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import ENV_PREFIX, Settings
@@ -38,6 +39,15 @@ def stack_environment(settings: Settings) -> dict[str, str]:
         f"{ENV_PREFIX}PORT_OFFSET": str(settings.port_offset),
         f"{ENV_PREFIX}STACK_NAME": settings.stack_name,
     }
+
+
+def write_private(target: Path, text: str) -> None:
+    """Write a file that holds secrets: for this user alone from its first byte, and whole or not at all."""
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)  # one that an interrupted run left may be open to others
+    partial.touch(mode=0o600)
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(target)
 
 
 @dataclass(frozen=True)

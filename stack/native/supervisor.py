@@ -19,7 +19,7 @@ from typing import Any
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.waiting import wait_until
 from stack.native import processes as os_processes
-from stack.native.service import CannotPrepare, Service, stack_environment
+from stack.native.service import CannotPrepare, Service, stack_environment, write_private
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 ALIVE = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
@@ -74,17 +74,10 @@ def _definition_file(service: Service, settings: Settings) -> Path:
     return settings.conf_dir / "launch" / f"{service.name}.json"
 
 
-def _write_private(target: Path, text: str) -> None:
-    partial = target.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(target)
-
-
 def _write_definition(service: Service, settings: Settings) -> None:
     environment = {**stack_environment(settings), **service.environment(settings)}
     definition = {"command": service.command(settings), "environment": environment}
-    _write_private(_definition_file(service, settings), json.dumps(definition, indent=1))
+    write_private(_definition_file(service, settings), json.dumps(definition, indent=1))
 
 
 def _program(service: Service, settings: Settings) -> str:
@@ -165,7 +158,7 @@ def write_conf(services: Iterable[Service], settings: Settings) -> None:
     _own_folder(socket_path(settings).parent)
     for service in services:
         _write_definition(service, settings)
-    _write_private(conf_file(settings), render(services, settings))
+    write_private(conf_file(settings), render(services, settings))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from lakehouse.engines import kafka, kafka_reader
-from lakehouse.settings import get_settings
 
 pytestmark = pytest.mark.stack
 
@@ -21,7 +20,7 @@ def topic(live_stack: None) -> Iterator[str]:
 
     name, client = f"scratch.test.{uuid.uuid4().hex[:8]}", kafka.admin()
     client.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])[name].result(timeout=20)
-    producer = Producer({"bootstrap.servers": get_settings().kafka_bootstrap})
+    producer = Producer(kafka.client_config())
     for number in range(10):
         producer.produce(name, key=f"k{number}", value=b"\xff%d" % number, headers=[("number", str(number))])
     assert producer.flush(20) == 0

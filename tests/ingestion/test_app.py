@@ -102,11 +102,8 @@ def request_of(settings: Settings, sender: str, body: bytes) -> Signed:
 
 def since(settings: Settings, before: dict[tuple[str, int], int]) -> list[Message]:
     """Every message that came to any topic after `before`."""
-    consumer = Consumer({
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "group.id": f"test-{uuid.uuid4()}",
-        "enable.auto.commit": False,
-    })  # fmt: skip
+    own = {"group.id": f"test-{uuid.uuid4()}", "enable.auto.commit": False}
+    consumer = Consumer(kafka.client_config(settings) | own)
     try:
         after = kafka.end_offsets(settings)
         wanted = {place: end for place, end in after.items() if end > before[place]}

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lakehouse.engines.kafka import admin
+from lakehouse.engines.kafka import admin, client_config
 from lakehouse.privacy.topics import remaining, retention_ms, truncate
-from lakehouse.settings import get_settings
 
 pytestmark = pytest.mark.stack
 TOPIC = "test.privacy"
@@ -21,7 +20,7 @@ def topic(live_stack: None) -> Iterator[str]:
 
     client = admin()
     client.create_topics([NewTopic(TOPIC, num_partitions=1, replication_factor=1)])[TOPIC].result(timeout=15)
-    producer = Producer({"bootstrap.servers": get_settings().kafka_bootstrap})
+    producer = Producer(client_config())
     for number in range(5):
         producer.produce(TOPIC, f"message {number}".encode())
     producer.flush(15)

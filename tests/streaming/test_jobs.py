@@ -138,6 +138,20 @@ def test_stopped_with_a_savepoint_and_started_from_it(
     assert "RUNNING" in listed
 
 
+def test_a_job_of_before_the_broker_asked_for_an_account_is_replaced_and_its_successor_goes_on(
+    stack_settings: Settings, producer: Producer
+) -> None:
+    send(producer, "shopify.customers", f"account-{uuid.uuid4()}", [b"{}"] * 50)
+    jobs.wait_until_caught_up(stack_settings)
+    old = jobs.ensure_running(stack_settings)
+    jobs._remember(stack_settings, job=old.job_id)  # as it was remembered then
+    new = jobs.ensure_running(stack_settings)
+    assert new.job_id != old.job_id
+    assert jobs.ensure_running(stack_settings).job_id == new.job_id
+    send(producer, "shopify.customers", f"account-{uuid.uuid4()}", [b"{}"] * 50)
+    assert all(lag.raw == lag.logged for lag in jobs.wait_until_caught_up(stack_settings))
+
+
 def kill(settings: Settings, service: str) -> int:
     """SIGKILL a service; returns the pid it had. supervisord starts it again."""
     pid = next(process.pid for process in supervisor.processes(settings) if process.name == service)

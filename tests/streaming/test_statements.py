@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lakehouse.engines.kafka import TOPICS
+from lakehouse.engines.kafka import PASSWORD_VARIABLE, TOPICS
 from lakehouse.settings import Settings
 from lakehouse.streaming import statements
 from lakehouse.streaming.tables import TABLES
@@ -41,7 +41,12 @@ def test_what_is_shown_holds_no_secret(settings: Settings) -> None:
     assert statements.MASK in shown
     for secret in (settings.catalog_client_secret, settings.s3_secret_key, settings.s3_access_key):
         assert secret.get_secret_value() not in shown
-    assert "${" not in shown
+    # all is filled in but what Kafka's client reads from its process's environment
+    assert set(re.findall(r"\$\{[^}]*\}", shown)) == {f"${{env:{PASSWORD_VARIABLE}}}"}
+
+
+def test_not_even_what_is_submitted_holds_the_brokers_password(settings: Settings) -> None:
+    assert settings.kafka_password.get_secret_value() not in "\n".join(statements.script(settings))
 
 
 def test_all_topics_are_one_job() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from lakehouse.engines.flink import FlinkError, SqlGateway
+from lakehouse.engines.kafka import PASSWORD_VARIABLE
 from lakehouse.settings import PROJECT_ROOT, Settings
 from stack.native import artifacts
 from stack.native.service import CannotPrepare, NotHealthy, Service
@@ -96,6 +97,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "FLINK_LOG_DIR": str(settings.log_dir),
         "FLINK_PID_DIR": str(settings.run_dir),
         "PATH": os.environ.get("PATH", ""),
+        # what `flink_options` of a source table refers to
+        PASSWORD_VARIABLE: settings.kafka_password.get_secret_value(),
     }
 
 
