@@ -31,6 +31,10 @@ SEED_PORTS: dict[str, int] = {
     "clickhouse_port": 8123,
     "postgres_port": 5432,
     "jupyter_port": 8888,
+    "s3_metrics_port": 9327,
+    "metrics_port": 9090,
+    "metrics_alerts_port": 8880,
+    "metrics_exporter_port": 9108,
     "superset_port": 8088,
 }
 """Default port of each service; `port_offset` is added to every one that is not set by itself."""

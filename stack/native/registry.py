@@ -17,6 +17,7 @@ SERVICE_MODULES = (
     "clickhouse",
     "ingestion",
     "airflow",
+    "metrics",
     "superset",
 )
 
