@@ -29,15 +29,14 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
     # after `metadata.forget` everything is made anew
     trusted = any(known[source].last_snapshot_id is not None for source in sources if source in known)
     before = normalized_records.read(None)
-    people, changed = normalized_records.bring_up(
-        normalized_records.read_staged(sources), before if trusted else before.slice(0, 0)
-    )
+    before = before if trusted else before.slice(0, 0)
+    people, origin = normalized_records.bring_up(normalized_records.read_staged(sources), before)
     batch = batch_id(TABLE.name, known, sources)
     with connect() as con:
         blocking.register(con, people)
         blocking.index(con)
         rows = blocking.index_rows(con)
-    only = changed if trusted else None
+    only = normalized_records.changed_ids(people, before, origin) if trusted else None
     # the index first: when it is there and the records are not, the next run finds the same change and repeats it
     result = merge_arrow(
         TABLE, rows, by="source_id", only=only, sources=sources, run_id=run_id, watermark=False, batch=batch

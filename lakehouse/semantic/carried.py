@@ -28,18 +28,10 @@ class Carried:
     loosened: Numbers
 
 
-def positions_now(con: DuckDBPyConnection, before: pa.Table) -> Numbers:
-    """The position in `people` of each record of an earlier table; -1 where it is gone."""
-    con.register("keys_before", before.select(["source", "source_id"]).append_column("place", _range(before.num_rows)))
-    found = con.execute(
-        "SELECT coalesce(idx, -1) FROM keys_before LEFT JOIN people USING (source, source_id) ORDER BY place"
-    ).fetchnumpy()
-    con.unregister("keys_before")
-    return np.asarray(next(iter(found.values())), dtype=np.int64)
-
-
-def _range(rows: int) -> pa.Array:
-    return pa.array(np.arange(rows))
+def show(con: DuckDBPyConnection, name: str, people: pa.Table) -> None:
+    """Keys, merges and positions (`idx`) of all of a table's people, as a view in DuckDB."""
+    columns = people.select(["source", "source_id", "merged_into"])
+    con.register(name, columns.append_column("idx", pa.array(np.arange(people.num_rows))))
 
 
 def entities_before(now: Numbers, entity: Numbers, records: int) -> Numbers:
@@ -50,8 +42,11 @@ def entities_before(now: Numbers, entity: Numbers, records: int) -> Numbers:
     return result
 
 
-def merge_links(con: DuckDBPyConnection, people: str = "people") -> list[tuple[int, int]]:
-    """Positions of pairs that the sender itself merged: a contact and the one it was merged into, both known."""
+def merge_links(con: DuckDBPyConnection, people: str = "everyone") -> list[tuple[int, int]]:
+    """Positions of pairs that the sender itself merged: a contact and the one it was merged into, both known.
+
+    `people` is a view that `show` has made.
+    """
     return con.execute(
         f"SELECT a.idx, b.idx FROM {people} a JOIN {people} b ON a.source = b.source AND a.merged_into = b.source_id"
         " WHERE a.merged_into IS NOT NULL AND a.idx <> b.idx ORDER BY ALL"
@@ -59,21 +54,24 @@ def merge_links(con: DuckDBPyConnection, people: str = "people") -> list[tuple[i
 
 
 def positions(con: DuckDBPyConnection, pairs: Sequence[tuple[Key, Key]]) -> list[tuple[int, int]]:
-    """Positions in `people` of pairs given by their keys; a pair with a record that is not there is left out."""
+    """Positions in `everyone` of pairs given by their keys; a pair with a record that is not there is left out."""
     if not pairs:
         return []
     columns = zip(*((*a, *b) for a, b in pairs), strict=True)
     con.register("said", pa.table(dict(zip(("ls", "li", "rs", "ri"), map(list, columns), strict=True))))
     found = con.execute(
-        "SELECT DISTINCT l.idx, r.idx FROM said JOIN people l ON ls = l.source AND li = l.source_id"
-        " JOIN people r ON rs = r.source AND ri = r.source_id WHERE l.idx <> r.idx ORDER BY ALL"
+        "SELECT DISTINCT l.idx, r.idx FROM said JOIN everyone l ON ls = l.source AND li = l.source_id"
+        " JOIN everyone r ON rs = r.source AND ri = r.source_id WHERE l.idx <> r.idx ORDER BY ALL"
     ).fetchall()
     con.unregister("said")
     return found
 
 
 def take_over(con: DuckDBPyConnection, edges: pa.Table, now: Numbers, records: int) -> Carried:
-    """The edges of before whose records are both there and untouched. Needs the tables that `delta` has made."""
+    """The edges of before whose records are both there and untouched.
+
+    Needs the table `touched`, and the view `before`, as `show` makes it.
+    """
     touched = np.zeros(records, dtype=bool)
     touched[np.asarray(con.execute("SELECT DISTINCT idx FROM touched").fetchnumpy()["idx"], dtype=np.int64)] = True
     gone_or_touched = now < 0

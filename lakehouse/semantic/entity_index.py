@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -30,14 +31,13 @@ from lakehouse.semantic.tables import (
 from lakehouse.settings import get_settings
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
+    Numbers = np.ndarray[Any, np.dtype[Any]]
+
 TABLE = ENTITY_INDEX
-_SAID = (
-    "email", "phone", "first_name", "last_name", "full_name", "created_at", "updated_at", "email_n", "phone_n",
-)  # fmt: skip
-"""Columns of a record that its row here follows from, beside its entity."""
 
 
 def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Table:
@@ -122,55 +122,55 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _ids_affected(resolution: Resolution, previous: State) -> pa.Array:
-    """Ids of records whose entity or edges can differ from what is stored: the rest was taken over."""
+def _ids(resolution: Resolution, previous: State, chosen: Numbers) -> pa.Array:
+    """Ids of the records of a mask, and of those that are no more."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    now, was = (state.people.column("source_id") for state in (resolution, previous))
-    gone = was.filter(pc.invert(pc.is_in(was, value_set=now)))
-    mine = now.filter(pa.array(resolution.affected))
-    return pc.unique(pa.chunked_array([*gone.chunks, *mine.chunks], pa.string()))
-
-
-def _ids_said_otherwise(people: pa.Table, before: pa.Table) -> pa.Array:
-    """Ids of records of which a column that stands in the index is another than it was."""
-    import duckdb
-
-    differs = " OR ".join(f"n.{name} IS DISTINCT FROM o.{name}" for name in _SAID)
-    with duckdb.connect() as con:
-        con.register("n", people.select(["source", "source_id", *_SAID]))
-        con.register("o", before.select(["source", "source_id", *_SAID]))
-        found = con.sql(f"SELECT n.source_id FROM n JOIN o USING (source, source_id) WHERE {differs}").to_arrow_table()
-    return found.column(0).combine_chunks()
+    parts = resolution.people.column("source_id").filter(pa.array(chosen)).chunks
+    if resolution.origin is not None:
+        parts += previous.people.column("source_id").take(pa.array(resolution.origin.gone())).chunks
+    return pc.unique(pa.chunked_array(parts, pa.string()))
 
 
 def write(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters,
           sources: Mapping[str, int | None], batch: str, run_id: str) -> StepResult:  # fmt: skip
     """All tables, in an order in which a crash in between loses nothing.
 
-    Events follow from the index as it was, so they are written before it; the edges tell what the next run takes over,
-    so they come after it.
+    Events and aliases follow from the index as it was, so they are written before it; the edges tell what the next run
+    takes over, so they come after it.
     """
-    import pyarrow as pa
-
-    events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
-    append_arrow(ENTITY_EVENTS, events, batch, run_id)
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
-    merge_arrow(ENTITY_ALIAS, aliases, by="old_entity_id", **common)
-    if previous is None or rescored:
-        rows, edges = entity_rows(resolution), state.edge_rows(resolution.people, resolution.edges, parameters.version)
-        result = merge_arrow(TABLE, rows, by="source_id", **common)
-        merge_arrow(ENTITY_EDGES, edges, by="left_id", **common)
-    else:
-        only = _ids_affected(resolution, previous)
-        edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
-        differing = pa.concat_arrays([only, _ids_said_otherwise(resolution.people, previous.people)])
-        rows = entity_rows(resolution, differing)
-        result = merge_arrow(TABLE, rows, by="source_id", only=differing, stored=previous.index, **common)
-        merge_arrow(ENTITY_EDGES, edges, by="left_id", only=only, stored=previous.scored, **common)
-        result = replace(result, read=resolution.people.num_rows)
-    if result.changed:
-        _write_stats(resolution.stats, run_id)
+    events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
+    with ThreadPoolExecutor() as pool:
+        told: list[Future[Any]] = [
+            pool.submit(append_arrow, ENTITY_EVENTS, events, batch, run_id),
+            pool.submit(merge_arrow, ENTITY_ALIAS, aliases, by="old_entity_id", **common),
+        ]
+        rows, edges = _changed_rows(resolution, previous, rescored, parameters)
+        for one in told:
+            one.result()
+        result = merge_arrow(TABLE, by="source_id", **rows, **common)
+        counting = pool.submit(_write_stats, resolution.stats, run_id) if result.changed else None
+        merge_arrow(ENTITY_EDGES, by="left_id", **edges, **common)
+        if counting is not None:
+            counting.result()
     metadata.advance(TABLE.name, sources, batch)
-    return result
+    return replace(result, read=resolution.people.num_rows)
+
+
+def _changed_rows(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters
+                  ) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """For `merge_arrow`: the rows of the index and of the edges, and which of them can differ from what is stored."""
+    if previous is None or rescored:
+        edges = state.edge_rows(resolution.people, resolution.edges, parameters.version)
+        return {"rows": entity_rows(resolution)}, {"rows": edges}
+    # the entity or the edges can differ from what is stored; all else was taken over
+    only = _ids(resolution, previous, resolution.affected)
+    said_otherwise = ~resolution.origin.same if resolution.origin is not None else resolution.affected
+    differing = _ids(resolution, previous, resolution.affected | said_otherwise)
+    edges = state.edge_rows(resolution.people, resolution.edges, parameters.version, only)
+    return (
+        {"rows": entity_rows(resolution, differing), "only": differing, "stored": previous.index},
+        {"rows": edges, "only": only, "stored": previous.scored},
+    )

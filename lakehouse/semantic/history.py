@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,27 +19,27 @@ CREATED, ABSORBED, MERGED, SPLIT, RETIRED = "created", "absorbed", "merged", "sp
 def _members(con: DuckDBPyConnection, now: Resolution, previous: State | None) -> None:
     """`member(entity, before, dead)` of each record, `now_` and `was` by entity, and who went where in `moves`.
 
-    A record is dead when its sender has deleted it; an entity when all its records are.
+    A record is dead when its sender has deleted it; an entity when all its records are. Only entities are looked at
+    that a record has come to, has left, or changed in.
     """
-    con.register(
-        "member",
-        pa.table(
-            {
-                "entity": pa.array(now.entity, pa.string()),
-                "before": pa.array(now.before, pa.string()),
-                "dead": now.people.column("is_deleted"),
-            }
-        ),
-    )
-    con.register(
-        "member_before",
-        pa.table(
-            {
-                "entity": pa.array([] if previous is None else previous.entity, pa.string()),
-                "dead": pa.nulls(0, pa.bool_()) if previous is None else previous.people.column("is_deleted"),
-            }
-        ),
-    )
+    member = {
+        "entity": pa.array(now.entity, pa.string()),
+        "before": pa.array(now.before, pa.string()),
+        "dead": now.people.column("is_deleted"),
+    }
+    member_before = {
+        "entity": pa.array([] if previous is None else previous.entity, pa.string()),
+        "dead": pa.nulls(0, pa.bool_()) if previous is None else previous.people.column("is_deleted"),
+    }
+    known, was_known = pa.table(member), pa.table(member_before)
+    if now.origin is not None:
+        moved = pa.array(now.affected | ~now.origin.same)
+        gone = was_known.column("entity").take(pa.array(now.origin.gone()))
+        parts = [column for name in ("entity", "before") for column in known.column(name).filter(moved).chunks]
+        concerned = pc.unique(pa.chunked_array([*parts, *gone.chunks], pa.string())).drop_null()
+        known, was_known = (t.filter(pc.is_in(t.column("entity"), value_set=concerned)) for t in (known, was_known))
+    con.register("member", known)
+    con.register("member_before", was_known)
     con.execute(
         """
         CREATE TABLE now_ AS

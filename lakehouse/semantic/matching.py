@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ DUCKDB, SPARK = "duckdb", "spark"
 COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
 PARTS = tuple(f"mw_{name}" for name in model.LEVELS)
 """Columns of an edge that say what each field adds: match weights, log2."""
-_PAIRED = "idx IN (SELECT l FROM pairs UNION SELECT r FROM pairs)"
+PAIRED = "idx IN (SELECT l FROM pairs UNION ALL SELECT r FROM pairs)"
+"""SQL: whether a record is in a candidate pair."""
 EDGES = pa.schema(
     [pa.field("l", pa.int64()), pa.field("r", pa.int64())]
     + [pa.field(name, pa.float64()) for name in ("weight", "probability", *PARTS)]
@@ -47,11 +49,17 @@ def find_generic(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bo
     by_form = "SELECT DISTINCT email_n FROM people WHERE email_is_generic AND email_n IS NOT NULL"
     by_names = {}
     for column in ("email_n", "phone_n"):
-        asked = f"(SELECT {column} FROM people WHERE {_PAIRED})"
+        asked = f"(SELECT {column} FROM people WHERE {PAIRED})"
         table = f"people SEMI JOIN {asked} asked USING ({column})" if paired else "people"
         by_names[column] = shared_by_many(table, column, max_names)
     con.execute(f"CREATE OR REPLACE TABLE generic_email AS {by_names['email_n']} UNION {by_form}")
     con.execute(f"CREATE OR REPLACE TABLE generic_phone AS {by_names['phone_n']}")
+
+
+def warm_up() -> None:
+    """Load the libraries that scoring and clustering need, for a caller who waits for something else meanwhile."""
+    for library in ("duckdb", "splink", "scipy.sparse.csgraph", "rapidfuzz.distance"):
+        importlib.import_module(library)
 
 
 def generic_counts(con: DuckDBPyConnection) -> dict[str, int]:
@@ -65,7 +73,7 @@ def prepare(con: DuckDBPyConnection, max_names: int = MAX_NAMES, paired: bool = 
     `paired`: only of records that are in a pair.
     """
     find_generic(con, max_names, paired)
-    wanted = f"WHERE {_PAIRED}" if paired else ""
+    wanted = f"WHERE {PAIRED}" if paired else ""
     con.execute(
         f"""
         CREATE OR REPLACE TABLE compared AS

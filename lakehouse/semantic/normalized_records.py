@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from lakehouse import metadata
 from lakehouse.semantic import records
+from lakehouse.semantic.correspondence import Correspondence, compare
 from lakehouse.semantic.records import SENT, SOURCES
 from lakehouse.semantic.tables import NORMALIZED_RECORDS
 
@@ -55,39 +56,36 @@ def of_rows(rows: pa.Table) -> pa.Table:
     return rows.select([field.name for field in fields]).cast(pa.schema(fields))
 
 
-def bring_up(sent: pa.Table, before: pa.Table) -> tuple[pa.Table, pa.Array]:
+def bring_up(sent: pa.Table, before: pa.Table) -> tuple[pa.Table, Correspondence]:
     """The records normalised, sorted by key; of those that are as `before`, in whatever order, what was made before.
 
-    Also the ids of all records that were added, changed or taken away.
+    Also where each of them was in `before`.
     """
-    import duckdb
-
     if not before.num_rows:
-        return records.normalise(sent), pc.unique(sent.column("source_id"))
-    said = [name for name in SENT.names if name not in ("source", "source_id")]
-    same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM b.{name}" for name in said)
-    with duckdb.connect() as con:
-        con.register("s", _numbered(sent.select(SENT.names)))
-        con.register("b", _numbered(before.select(SENT.names)))
-        pairs = con.sql(
-            f"SELECT s.place AS sent, b.place AS before, coalesce({same}, false) AS same"
-            " FROM s FULL JOIN b ON s.source = b.source AND s.source_id = b.source_id"
-        ).to_arrow_table()
-    same_now = pairs.column("same")
-    changed = sent.take(pairs.filter(pc.invert(same_now)).column("sent").drop_null())
-    gone = before.take(pairs.filter(pc.is_null(pairs.column("sent"))).column("before")).column("source_id")
-    ids = pa.chunked_array([*changed.column("source_id").chunks, *gone.chunks], pa.string())
-    kept = pairs.filter(same_now).column("before")
-    return _together(before, kept, records.normalise(changed)), pc.unique(ids)
+        people = records.normalise(sent)
+        return people, Correspondence(np.full(people.num_rows, -1), np.zeros(people.num_rows, dtype=bool), 0)
+    found = compare(sent.select(SENT.names), before.select(SENT.names))
+    changed = np.flatnonzero(~found.same)
+    made = sent.take(pa.array(changed))
+    order = pc.sort_indices(made.select(records.KEY), records.BY_KEY).to_numpy().astype(np.int64)
+    kept = found.place[found.same]
+    people, order = _together(before, kept, records.normalise(made.take(pa.array(order))), order)
+    place = np.concatenate([kept, found.place[changed]])[order]
+    return people, Correspondence(place, order < len(kept), before.num_rows)
 
 
-def _numbered(rows: pa.Table) -> pa.Table:
-    return rows.append_column("place", pa.array(np.arange(rows.num_rows)))
+def changed_ids(people: pa.Table, before: pa.Table, origin: Correspondence) -> pa.Array:
+    """Ids of all records that were added, changed or taken away."""
+    now = people.column("source_id").filter(pa.array(~origin.same))
+    gone = before.column("source_id").take(pa.array(origin.gone()))
+    return pc.unique(pa.chunked_array([*now.chunks, *gone.chunks], pa.string()))
 
 
-def _together(before: pa.Table, kept: pa.ChunkedArray, made: pa.Table) -> pa.Table:
-    """Some of the rows of before and the new ones, sorted by key; the wide rows are moved once."""
+def _together(before: pa.Table, kept: np.ndarray, made: pa.Table, numbers: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+    """Some of the rows of before and the new ones, sorted by key, and for each its number: among the kept, or behind
+    them its one of `numbers`. The wide rows are moved once.
+    """
     both = pa.concat_tables([before, made.select(before.column_names).cast(before.schema)])
-    places = np.concatenate([kept.to_numpy(), np.arange(before.num_rows, both.num_rows)])
-    order = pc.sort_indices(both.select(records.KEY).take(places), records.BY_KEY)
-    return both.take(places[order.to_numpy()])
+    places = np.concatenate([kept, np.arange(before.num_rows, both.num_rows)])
+    order = pc.sort_indices(both.select(records.KEY).take(places), records.BY_KEY).to_numpy()
+    return both.take(places[order]), np.concatenate([np.arange(len(kept)), len(kept) + numbers])[order]

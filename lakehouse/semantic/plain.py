@@ -16,6 +16,7 @@ from lakehouse.semantic.training import maximise, quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -72,17 +73,40 @@ def _table(people: pa.Table) -> pa.Table:
         ).to_arrow_table()
 
 
-def resolve_plain(people: pa.Table, between_sources: bool = False, threshold: float = THRESHOLD) -> dict[Key, str]:
-    """Record → cluster, as Splink alone finds it. `people` as sent, `threshold` of edges."""
+def _said(table: pa.Table) -> set[str]:
+    """The columns that tell records apart."""
+    return {
+        name for name in table.column_names[3:]
+        if table.column(name).null_count < table.num_rows and len(table.column(name).unique()) > 1
+    }  # fmt: skip
+
+
+def pairs_of_rules(people: pa.Table) -> dict[str, int]:
+    """How many pairs each blocking rule makes of a table, counted without making them: what the work grows with."""
+    import duckdb
+
+    table, found = _table(people), dict[str, int]()
+    with duckdb.connect() as con:
+        con.register("people", table)
+        for rule in _blocking(_said(table)):
+            there = " AND ".join(f"{column} IS NOT NULL" for column in rule)
+            counted = con.execute(
+                "SELECT coalesce(sum(n * (n - 1) // 2), 0)::BIGINT FROM"
+                f" (SELECT count(*) AS n FROM people WHERE {there} GROUP BY {', '.join(rule)})"
+            )
+            found[" + ".join(rule)] = int(counted.fetchall()[0][0])
+    return found
+
+
+def resolve_plain(people: pa.Table, between_sources: bool = False, threshold: float = THRESHOLD,
+                  spill: Path | None = None) -> dict[Key, str]:  # fmt: skip
+    """Record → cluster, as Splink alone finds it. `people` as sent, `threshold` of edges; `spill` as of `connect`."""
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
     from lakehouse.semantic.resolution import connect
 
     table = _table(people)
-    columns = {
-        name for name in table.column_names[3:]
-        if table.column(name).null_count < table.num_rows and len(table.column(name).unique()) > 1
-    }  # fmt: skip
+    columns = _said(table)
     rules = _blocking(columns)
     if not rules:
         raise UnusableTable("Splink's plain configuration finds nothing to block on", "leave it out: --no-plain")
@@ -94,7 +118,7 @@ def resolve_plain(people: pa.Table, between_sources: bool = False, threshold: fl
         comparisons=_comparisons(name for name in table.column_names if name in columns),
         blocking_rules_to_generate_predictions=[block_on(*rule) for rule in rules],
     )
-    with quiet(), connect() as con:
+    with quiet(), connect(spill) as con:
         api = DuckDBAPI(connection=con)
         linker = Linker([api.register(part) for part in parts], settings, log_level=None)
         sure = [block_on(*rule) for rule in rules if rule in SURE] or [block_on(*rules[0])]

@@ -14,10 +14,13 @@ import numpy as np
 from lakehouse.semantic import blocking, carried, delta, matching, model
 from lakehouse.semantic.carried import Carried
 from lakehouse.semantic.clusters import MAX_CLUSTER, Clustering, cluster
+from lakehouse.semantic.correspondence import Correspondence, compare
 from lakehouse.semantic.identity import assign
 from lakehouse.semantic.records import Key, keys_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
@@ -67,23 +70,25 @@ class State:
 class Resolution(State):
     """Also row by row of the people: confidence (percent). The edges have `held` for those inside an entity.
 
-    `before` is the entity that each record had, `affected` whether entity, confidence or edges can be others now.
-    `stats` are counts by (metric, detail); `seconds` the time of each
-    part.
+    `before` is the entity that each record had, `affected` whether entity, confidence or edges can be others now,
+    `origin` where it was in the earlier state, if there was one. `stats` are counts by (metric, detail); `seconds` the
+    time of each part.
     """
 
     confidence: np.ndarray
     before: np.ndarray
     affected: np.ndarray
+    origin: Correspondence | None
     stats: dict[tuple[str, str], float]
     seconds: dict[str, float]
 
 
-def connect() -> DuckDBPyConnection:
-    """A DuckDB of its own, in memory."""
+def connect(spill: Path | None = None) -> DuckDBPyConnection:
+    """A DuckDB of its own, in memory; what goes over its limit is in `spill` while it is needed."""
     import duckdb
 
-    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
+    config = {"memory_limit": MEMORY_LIMIT}
+    return duckdb.connect(config=config if spill is None else {**config, "temp_directory": str(spill)})
 
 
 def resolve(
@@ -94,14 +99,16 @@ def resolve(
     overrides: Overrides | None = None,
     *,
     rescore: bool = False,
+    origin: Correspondence | None = None,
     fill_blocks: Callable[[DuckDBPyConnection], None] = blocking.index,
 ) -> Resolution:
     """Who is who. `people` as `records.normalise` gives them, `previous` what an earlier call has given.
 
     Only what the change from `previous` touches is scored and clustered again; all else is taken over, and is what a
     resolution of everything would give. `rescore` scores everything again, as new parameters or options need it;
-    entities keep their ids. `fill_blocks` makes DuckDB's table `blocks` of all records. The same input gives the same
-    result, in whatever order the rows of its tables came.
+    entities keep their ids. `origin`, where the caller knows it, says who is who in `previous`. `fill_blocks` makes
+    DuckDB's table `blocks` of all records, where all are scored. The same input gives the same result, in whatever
+    order the rows of its tables came.
     """
     chosen, said = options or Options(), overrides or Overrides()
     seconds: dict[str, float] = {}
@@ -115,22 +122,28 @@ def resolve(
     kept = previous if previous is not None and not rescore else None
     with connect() as con:
         with timed("block"):
-            blocking.register(con, people)
-            if kept is None:
+            if previous is not None and origin is None:
+                origin = compare(people, previous.people)
+            if kept is None or origin is None:
+                blocking.register(con, people)
                 fill_blocks(con)
+                candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources)
             else:
-                delta.find_touched(con, kept.people, chosen.max_block, chosen.max_names)
-            touched = "touched" if kept is not None else None
-            candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources, touched)
+                change = delta.Delta(con, people, kept.people, origin)
+                change.find_touched(chosen.max_block, chosen.max_names)
+                candidates = blocking.candidates(con, chosen.max_block, chosen.between_sources, "touched")
+                change.fetch_sharers()
         with timed("score"):
             edges = matching.score(con, parameters, chosen.threshold, chosen.max_names, chosen.backend)
         generic = matching.generic_counts(con)
         with timed("cluster"):
             before, loosened = np.full(people.num_rows, None, dtype=object), np.ones(people.num_rows, dtype=bool)
-            if previous is not None:
-                now = carried.positions_now(con, previous.people)
+            carried.show(con, "everyone", people)
+            if previous is not None and origin is not None:
+                now = origin.now()
                 before = carried.entities_before(now, previous.entity, people.num_rows)
                 if kept is not None:
+                    carried.show(con, "before", kept.people)
                     edges, loosened = _with_carried(carried.take_over(con, kept.edges, now, people.num_rows), edges)
             together, apart, dropped = (
                 carried.positions(con, pairs) for pairs in (said.must_link, said.cannot_link, said.dropped)
@@ -151,7 +164,7 @@ def resolve(
     stats = _stats(people, candidates, edges, entity, found, generic)
     stats["records_touched", ""] = int(np.count_nonzero(loosened))
     stats["records_moved", ""] = int(np.count_nonzero((before != entity) & (before != np.array(None))))
-    return Resolution(people, entity, edges, confidence, before, affected, stats, seconds)
+    return Resolution(people, entity, edges, confidence, before, affected, origin, stats, seconds)
 
 
 def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.ndarray]:

@@ -36,9 +36,11 @@ def test_rows_of_some_records_and_who_is_said_otherwise(
     # plain letters are as they were: nobody has to be compared again, and yet the row is another
     rows[0] |= {"first_name": "ANNA"}
     people = table(rows[::-1])
-    ids = entity_index._ids_said_otherwise(people, before.take([2, 0, 1]))
+    first = resolve(before.take([2, 0, 1]))
+    again = resolve(people, first)
+    assert again.origin is not None
+    ids = entity_index._ids(again, first, ~again.origin.same)
     assert ids.to_pylist() == ["1"]
-    again = resolve(people, resolve(before))
     assert again.stats["records_touched", ""] == 0
     assert entity_rows(again, ids).column("full_name").to_pylist() == ["ANNA Meyer"]
     assert entity_rows(again, ids.slice(0, 0)).num_rows == 0
@@ -55,8 +57,13 @@ def test_only_changed_records_are_normalised_again(
     rows[1] |= {"zip": "80331"}
     rows[4] = person("stripe", 9, "Carla", None)
     sent = table(rows).select(SENT.names)
-    people, changed = normalized_records.bring_up(sent, marked.take([3, 0, 4, 2, 1]))
-    assert sorted(changed.to_pylist()) == ["2", "5", "9"]
+    shuffled = marked.take([3, 0, 4, 2, 1])
+    people, origin = normalized_records.bring_up(sent, shuffled)
+    assert sorted(normalized_records.changed_ids(people, shuffled, origin).to_pylist()) == ["2", "5", "9"]
+    assert origin.place.tolist() == [1, 4, 3, 0, -1]
+    assert origin.same.tolist() == [True, False, True, True, False]
+    assert origin.now().tolist() == [3, 0, -1, 2, 1]
+    assert origin.gone().tolist() == [2]
     assert people.column("source_id").to_pylist() == ["1", "2", "3", "4", "9"]
     assert people.column("city_n").to_pylist() == ["as before", None, "as before", "as before", None]
     assert people.drop_columns(["city_n"]) == table(rows).drop_columns(["city_n"])
