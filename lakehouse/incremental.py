@@ -82,7 +82,7 @@ def plan_window(source: str, commits: Mapping[int, Commit], current: int | None,
         if commit is None:
             return Window(source, None, current, f"snapshot {last} was expired")
         if commit.operation not in (ADDS_ROWS, KEEPS_ROWS):
-            return Window(source, None, current, f"snapshot {at} is a {commit.operation}, which rewrote rows")
+            return Window(source, None, current, f"snapshot {at} rewrote rows ({commit.operation})")
         added = added or commit.operation == ADDS_ROWS
         at = commit.parent_id
     if at is None:

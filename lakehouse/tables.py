@@ -133,6 +133,18 @@ def _partition_spec(table: Table, schema: Schema) -> PartitionSpec:
     return PartitionSpec(*fields)
 
 
+def create_namespace(catalog: Catalog, name: str) -> None:
+    """Create a namespace unless it is there, also when another process does so at the same moment."""
+    from pyiceberg.exceptions import ServerError
+
+    try:
+        catalog.create_namespace_if_not_exists(name)
+    except ServerError:
+        # who comes second between the catalog's look and its insert gets the database's error, not `already exists`
+        if not catalog.namespace_exists(name):
+            raise
+
+
 def create_all(catalog: Catalog, tables: Iterable[Table] | None = None) -> list[str]:
     """Create the namespaces and tables that do not exist yet; returns the names it created. Repeatable."""
     from pyiceberg.exceptions import TableAlreadyExistsError
@@ -140,7 +152,7 @@ def create_all(catalog: Catalog, tables: Iterable[Table] | None = None) -> list[
     created = []
     wanted = tuple(tables) if tables is not None else all_tables()
     for layer in dict.fromkeys(table.layer for table in wanted):
-        catalog.create_namespace_if_not_exists(layer)
+        create_namespace(catalog, layer)
     for table in wanted:
         if catalog.table_exists(table.name):
             continue

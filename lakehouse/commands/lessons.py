@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 from rich import box
 from rich.table import Table
@@ -73,11 +75,14 @@ def run(
         wanted = site.chosen(lesson or [])
     except ValueError as error:
         raise LessonsFailed(str(error)) from error
-    failed = 0
+    # what a cell says on its error stream is on its page; here it would stand between the lines
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    failed, longest = 0, max(len(lesson.title) for lesson in wanted)
     for position, one in enumerate(site.run_all(folder, wanted, run_id), start=1):
         failed += bool(one.error)
         sign = "[red]✗[/]" if one.error else "[green]✓[/]"
-        console.print(f"  {sign} {position}/{len(wanted)} {one.lesson.title:<60} {one.seconds:6.1f} s", highlight=False)
+        counted = f"{position:>{len(str(len(wanted)))}}/{len(wanted)}"
+        console.print(f"  {sign} {counted}  {one.lesson.title:<{longest}} {one.seconds:6.1f} s", highlight=False)
         if one.error:
             console.print(f"      {one.error}", style="red", highlight=False, markup=False)
     console.print(f"pages: {folder / 'index.html'}", soft_wrap=True, highlight=False)

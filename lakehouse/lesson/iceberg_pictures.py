@@ -109,7 +109,8 @@ def _manifest_box(manifest: ManifestFile) -> Box:
 
 
 def _file_box(file: DataFile) -> Box:
-    what, colour = ("rows", DATA) if file.content == 0 else ("places", DELETES)
+    what, colour = ("row", DATA) if file.content == 0 else ("place", DELETES)
+    what += "" if file.record_count == 1 else "s"
     kind = "data file" if file.content == 0 else "delete file"
     hover = f"{name(file.file_path)}<br>{size(file.file_size_in_bytes)}<br>{file.record_count:,} {what}"
     return Box(file.file_path, f"{kind}<br>{file.record_count:,} {what}", hover, colour)

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lakehouse.lesson import book
+from lakehouse.lesson import book, navigation
 from lakehouse.lesson.book import Lesson
 from lakehouse.runner import NotebookFailed, run_notebook
 
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2937}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.5rem;border-bottom:1px solid #e5e7eb}
-td.n{text-align:right;white-space:nowrap}.failed{color:#b91c1c}a{color:#1d4ed8}"""
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1f2937}
+h2{margin:2rem 0 .5rem;font-size:1.2rem}table{border-collapse:collapse;width:100%;table-layout:fixed}
+td,th{text-align:left;vertical-align:top;padding:.5rem;border-bottom:1px solid #e5e7eb}th:nth-child(1){width:28%}
+td.n,th.n{text-align:right;width:6rem}.failed{color:#b91c1c}a{color:#1d4ed8}"""
 
 BOOK = "executed.json"
 """Beside the pages: the last run of each lesson."""
@@ -70,21 +71,35 @@ def _link_pages(page: Path) -> None:
 
 
 def index_page(done: list[Executed]) -> str:
-    """The site's first page."""
-    rows = "\n".join(_row(one) for one in done)
+    """The site's first page, in the parts of the workbook's own index."""
+    parts = []
+    for title, first, last in navigation.PARTS:
+        rows = "\n".join(_row(one) for one in done if first <= one.lesson.number <= last)
+        if rows:
+            head = "<tr><th>lesson<th>what it shows<th class='n'>minutes to work<th class='n'>seconds to run</tr>"
+            parts.append(f"<h2>{title}</h2><table>{head}{rows}</table>")
+    failed = sum(bool(one.error) for one in done)
+    said = f"{len(done)} lessons as they ran last" + (f"; <b class='failed'>{failed} failed</b>" if failed else "")
     return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>The workbook, executed</title><style>{STYLE}"
-        f"</style><h1>The workbook, executed</h1><p>{len(done)} lessons as they ran last.</p><table><tr><th>"
-        f"lesson<th>what it shows<th>seconds</tr>{rows}</table></html>"
+        "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>The workbook, executed</title><style>{STYLE}</style><h1>The workbook, executed</h1><p>{said}."
+        f" Pictures show without a network; to run and change a lesson: <code>make lab</code>.</p>"
+        f"{''.join(parts)}</html>"
     )
+
+
+def _text(markdown: str) -> str:
+    """A sentence of a lesson's first cell as HTML: emphasis and code."""
+    text = re.sub(r"\*(.+?)\*", r"<em>\1</em>", html.escape(markdown))
+    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
 def _row(one: Executed) -> str:
     lesson = one.lesson
     state = f"<div class='failed'>{html.escape(one.error[:300])}</div>" if one.error else ""
     return (
-        f"<tr><td><a href='{lesson.path.stem}.html'>{html.escape(lesson.title)}</a><td>{html.escape(lesson.promise)}"
-        f"{state}<td class='n'>{one.seconds:.0f}</tr>"
+        f"<tr><td><a href='{lesson.path.stem}.html'>{_text(lesson.title)}</a><td>{_text(lesson.promise)}"
+        f"{state}<td class='n'>{lesson.minutes}<td class='n'>{one.seconds:.0f}</tr>"
     )
 
 
