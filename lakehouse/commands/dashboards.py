@@ -46,10 +46,13 @@ def screenshot(
     unknown = set(names or ()) - set(there)
     if unknown:
         raise LakehouseError(f"there is no dashboard {', '.join(sorted(unknown))}", f"use: {', '.join(there)}")
+    target = folder or settings.runs_dir / "dashboards"
+
+    def keep(one: browser.Seen) -> None:
+        console.print(str(browser.save(one, target)), soft_wrap=True, highlight=False)
+
     with console.status("drawing"):
-        seen = browser.look_at(settings, {slug: there[slug] for slug in names or there})
-    for file in browser.save(seen, folder or settings.runs_dir / "dashboards"):
-        console.print(str(file), soft_wrap=True, highlight=False)
+        seen = browser.look_at(settings, {slug: there[slug] for slug in names or there}, keep)
     broken = [f"{one.slug}: {what}" for one in seen for what in (*one.errors, *(f"{e}: no rows" for e in one.empty))]
     if broken:
         raise ChartsBroken("\n".join(broken), "open the dashboard; `lakehouse stack logs superset` has the queries")

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from choreographer import Tab
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH, TALL = 1440, 6000
+WIDTH, TALL, MARGIN = 1440, 6000, 24
 """Charts outside of the window are not drawn: the window is made taller than any dashboard."""
 TIMEOUT_SECONDS = 240.0
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 STATE = """
 (() => {
-  const holders = [...document.querySelectorAll('.dashboard-component-chart-holder')];
-  const grid = document.querySelector('.grid-container');
-  const name = (e) => e.querySelector('[data-test-chart-name]')?.getAttribute('data-test-chart-name') ?? '?';
+  const holders = [...document.querySelectorAll('[data-test="chart-grid-component"]')];
+  const bottom = (e) => e.getBoundingClientRect().bottom + window.scrollY;
+  const name = (e) => e.getAttribute('data-test-chart-name');
   const working = '.loading, [data-test="loading-indicator"]';
   const having = (selector) => holders.filter((e) => e.querySelector(selector));
   return JSON.stringify({
@@ -40,7 +40,7 @@ STATE = """
     drawn: having('.slice_container').filter((e) => !e.querySelector(working)).length,
     errors: having('[role="alert"], .ant-alert, [data-test="error-message"]').map((e) => name(e) + ': ' + e.innerText),
     empty: having('.ant-empty, .ant-empty-image').map(name),
-    height: grid ? Math.ceil(grid.getBoundingClientRect().bottom + window.scrollY) : 0,
+    height: Math.ceil(Math.max(0, ...holders.map(bottom))),
     said: document.body.innerText.slice(0, 300),
   });
 })()
@@ -121,8 +121,10 @@ async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested:
     state: dict[str, Any] = {}
 
     async def drawn() -> bool:
+        """All there, and as they were a moment ago: charts move into place, and the page may lay itself out anew."""
+        before = dict(state)
         state.update(json.loads(await _value(tab, STATE) or "{}"))
-        return state.get("charts") == charts and state["drawn"] + len(state["errors"]) >= charts
+        return before == state and state["charts"] == charts and state["drawn"] + len(state["errors"]) >= charts
 
     async def said() -> Any:
         return {key: value for key, value in state.items() if key != "height"}
@@ -130,17 +132,12 @@ async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested:
     requested.clear()
     await _command(tab, "Page.navigate", url=f"{settings.superset_url}/superset/dashboard/{slug}/")
     await _until(f"dashboard {slug} with {charts} charts", drawn, said)
-    before = None
-    while before != (before := (state["height"], state["drawn"])):
-        # charts move into place: the same height twice
-        await asyncio.sleep(2 * POLL_SECONDS)
-        await drawn()
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": state["height"] + 16, "scale": 1}
+    clip = {"x": 0, "y": 0, "width": WIDTH, "height": state["height"] + MARGIN, "scale": 1}
     shot = await _command(tab, "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
     return Seen(slug, state["charts"], state["errors"], state["empty"], set(requested), base64.b64decode(shot["data"]))
 
 
-async def _look_at_all(settings: Settings, wanted: dict[str, int]) -> list[Seen]:
+async def _look_at_all(settings: Settings, wanted: dict[str, int], then: Callable[[Seen], object]) -> list[Seen]:
     from choreographer import Browser
 
     path = browser_path()
@@ -161,19 +158,24 @@ async def _look_at_all(settings: Settings, wanted: dict[str, int]) -> list[Seen]
                        mobile=False)  # fmt: skip
         tab.subscribe("Network.requestWillBeSent", asked)
         await _sign_in(tab, settings)
-        return [await _look(tab, settings, slug, charts, requested) for slug, charts in wanted.items()]
+        seen = []
+        for slug, charts in wanted.items():
+            seen.append(await _look(tab, settings, slug, charts, requested))
+            then(seen[-1])
+        return seen
 
 
-def look_at(settings: Settings, wanted: dict[str, int]) -> list[Seen]:
-    """Open dashboards (slug → how many charts it has) one by one. Raises `NoBrowser` or `PageNotReady`."""
-    return asyncio.run(_look_at_all(settings, wanted))
+def look_at(settings: Settings, wanted: dict[str, int], then: Callable[[Seen], object] = lambda _: None) -> list[Seen]:
+    """Open dashboards (slug → how many charts it has) one by one; `then` gets each when it was drawn.
+
+    Raises `NoBrowser` or `PageNotReady`.
+    """
+    return asyncio.run(_look_at_all(settings, wanted, then))
 
 
-def save(seen: list[Seen], folder: Path) -> list[Path]:
-    """Write the pictures; returns their files."""
+def save(seen: Seen, folder: Path) -> Path:
+    """Write the picture; returns its file."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for one in seen:
-        files.append(folder / f"{one.slug}.png")
-        files[-1].write_bytes(one.picture)
-    return files
+    file = folder / f"{seen.slug}.png"
+    file.write_bytes(seen.picture)
+    return file
