@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,13 @@ class Observer:
         """What a PromQL query gives now. An error of the query is raised."""
         answer = httpx.get(f"{self.settings.metrics_url}/api/v1/query", params={"query": query}, timeout=30)
         return answer.raise_for_status().json()["data"]["result"]
+
+    def points(self, query: str, seconds: float) -> int:
+        """How many points the picture of a query has over the last seconds."""
+        now = time.time()
+        asked = {"query": query, "start": now - seconds, "end": now, "step": "2s"}
+        answer = httpx.get(f"{self.settings.metrics_url}/api/v1/query_range", params=asked, timeout=30)
+        return sum(len(series["values"]) for series in answer.raise_for_status().json()["data"]["result"])
 
     def rules(self) -> dict[str, dict[str, Any]]:
         """Every alert by its name, as it was evaluated last."""
