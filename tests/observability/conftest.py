@@ -54,7 +54,7 @@ class Observer:
         return {name for name, rule in self.rules().items() if rule["state"] == "firing"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def observer(live_stack: None) -> Iterator[Observer]:
     """The profile `observe`, started for these tests and ended after them."""
     with pytest.MonkeyPatch.context() as environment:
