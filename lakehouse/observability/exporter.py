@@ -79,14 +79,27 @@ class Answers(Collector):
         yield from metrics(found)
 
 
+_said: dict[str, str] = {}
+
+
+def log_once(source: str, problem: str) -> None:
+    """Say what is wrong with a source when it begins, and when it has ended: not with each question."""
+    known = _said.get(source, "")
+    _said[source] = problem
+    if bool(problem) != bool(known):
+        logger.warning("%s: %s", source, problem or "answers again")
+
+
 def ask(source: Source, settings: Settings) -> list[Sample]:
     """What a source says now, and whether it did."""
     labels, began, up = {"source": source.name}, time.perf_counter(), 1.0
     try:
         samples = source.collect(settings)
     except Exception as error:  # noqa: BLE001 - whatever stops a part from answering is the finding, and is shown as one
-        logger.warning("%s: %s: %s", source.name, type(error).__name__, error)
+        log_once(source.name, f"{type(error).__name__}: {error}")
         samples, up = [], 0.0
+    else:
+        log_once(source.name, "")
     took = time.perf_counter() - began
     return [*samples, Sample("exporter_source_up", labels, up), Sample("exporter_source_seconds", labels, took)]
 
@@ -110,5 +123,7 @@ def run(settings: Settings, sources: Iterable[Source] = SOURCES, stop: threading
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(name)s %(message)s")
+    # the clients of the engines would tell of each try
+    logger.setLevel(logging.WARNING)
     run(get_settings())

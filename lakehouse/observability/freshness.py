@@ -49,11 +49,17 @@ def _wait(table: IcebergTable, read: int | None) -> float:
     return age_of(since) if since is not None else 0.0
 
 
-def cumulative(own: Mapping[str, float]) -> list[Sample]:
-    """A layer's own wait → its freshness: never less than that of a layer before it."""
+def cumulative(own: Mapping[str, float | None]) -> list[Sample]:
+    """A layer's own wait → its freshness: never less than that of a layer before it.
+
+    Where a wait is not known (None), nothing is known of the layers after it either.
+    """
     samples, worst = [], 0.0
     for layer in LAYERS:
-        worst = max(worst, own.get(layer, 0.0))
+        wait = own.get(layer, 0.0)
+        if wait is None:
+            break
+        worst = max(worst, wait)
         samples.append(Sample("freshness_seconds", {"layer": layer}, worst))
     return samples
 
@@ -61,18 +67,21 @@ def cumulative(own: Mapping[str, float]) -> list[Sample]:
 # -- what each layer waits for --------------------------------------------------------------------------------------
 
 
-def _raw_wait(settings: Settings) -> float:
-    """Age of the oldest webhook that is acknowledged and not yet in raw."""
-    from lakehouse.engines.kafka_reader import read
+def _raw_wait(settings: Settings) -> float | None:
+    """Age of the oldest webhook that is acknowledged and not yet in raw; None while the broker is away."""
+    from lakehouse.engines.kafka_reader import NotRead, read
     from lakehouse.observability.log import raw_backlogs
 
-    behind = [one for one in raw_backlogs(settings) if one.messages > 0]
-    first = read({(one.topic, one.partition): (one.committed or 0, (one.committed or 0) + 1) for one in behind})
+    try:
+        behind = {(one.topic, one.partition): one.committed or 0 for one in raw_backlogs(settings) if one.messages > 0}
+        first = read({place: (offset, offset + 1) for place, offset in behind.items()}, settings)
+    except (ConnectionError, NotRead):
+        return None
     received = [datetime.fromisoformat(message.headers["received_at"]) for message in first]
     return max((age(moment.astimezone(UTC)) for moment in received), default=0.0)
 
 
-def _layer_waits(tables: Mapping[str, IcebergTable]) -> dict[str, float]:
+def _layer_waits(tables: Mapping[str, IcebergTable]) -> dict[str, float | None]:
     """Layer → the longest wait of its tables, from what they say they have read; raw that nobody read waits, too."""
     from lakehouse import metadata
     from lakehouse.engines.kafka import ENTITY_TOPICS
@@ -80,12 +89,12 @@ def _layer_waits(tables: Mapping[str, IcebergTable]) -> dict[str, float]:
     marks: Sequence[Mapping[str, object]] = []
     if metadata.WATERMARKS.name in tables:
         marks = tables[metadata.WATERMARKS.name].scan().to_arrow().to_pylist()
-    waits: dict[str, float] = {}
+    waits: dict[str, float | None] = {}
 
     def note(layer: str, source: str, read: object) -> None:
         if source in tables:
             wait = _wait(tables[source], read if isinstance(read, int) else None)
-            waits[layer] = max(waits.get(layer, 0.0), wait)
+            waits[layer] = max(waits.get(layer) or 0.0, wait)
 
     for mark in marks:
         layer = str(mark["target_table"]).split(".")[0]
@@ -98,12 +107,15 @@ def _layer_waits(tables: Mapping[str, IcebergTable]) -> dict[str, float]:
     return waits
 
 
-def _published_wait(tables: Mapping[str, IcebergTable], settings: Settings) -> float:
-    """How long the marts that dashboards read have been older than the lake's."""
-    from lakehouse.engines.clickhouse import clickhouse_client
+def _published_wait(tables: Mapping[str, IcebergTable], settings: Settings) -> float | None:
+    """How long the marts that dashboards read have been older than the lake's; None while ClickHouse is away."""
+    from lakehouse.engines.clickhouse import ClickHouseUnavailable, clickhouse_client
     from lakehouse.marts.publish import PUBLISHED, published_snapshot
 
-    client = clickhouse_client(settings)
+    try:
+        client = clickhouse_client(settings)
+    except ClickHouseUnavailable:
+        return None
     try:
         there = {table.name: published_snapshot(client, table) for table in PUBLISHED if table.name in tables}
     finally:

@@ -28,7 +28,8 @@ GRID = 24
 class Panel:
     """One picture: its queries by the name of their lines, in which {{label}} stands for a label's value.
 
-    `optional`: no series is what one hopes for (alerts that fire).
+    `optional`: no series is what one hopes for (alerts that fire). `many`: so many lines that their names would hide
+    the picture; one points at a line to see its name.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Panel:
     queries: Mapping[str, str]
     description: str = ""
     optional: bool = False
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ def _grafana_panel(number: int, panel: Panel) -> dict[str, Any]:
         "datasource": DATASOURCE,
         "gridPos": {"h": HEIGHT, "w": width, "x": number % COLUMNS * width, "y": number // COLUMNS * HEIGHT},
         "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": not panel.many},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
         "targets": [
             {"refId": chr(ord("A") + place), "datasource": DATASOURCE, "expr": expression, "legendFormat": legend}
             for place, (legend, expression) in enumerate(panel.queries.items())
@@ -95,6 +100,7 @@ def vmui(board: Board) -> str:
             "unit": panel.unit,
             "expr": list(panel.queries.values()),
             "alias": list(panel.queries),
+            "showLegend": not panel.many,
             "width": GRID // 2 // COLUMNS,
         }
         for panel in board.panels

@@ -147,3 +147,10 @@ def test_no_layer_is_fresher_than_one_before_it(own: dict[str, float]) -> None:
     assert values == sorted(values)
     assert values[-1] == max(own.values(), default=0.0)
     assert len(values) == len(freshness.LAYERS)
+
+
+def test_what_comes_after_a_layer_that_is_not_known_is_not_known() -> None:
+    found = freshness.cumulative({"raw": 4.0, "core": None, "marts": 9.0})
+    assert [(sample.labels["layer"], sample.value) for sample in found] == [
+        ("raw", 4.0), ("staging", 4.0), ("semantic", 4.0),
+    ]  # fmt: skip
