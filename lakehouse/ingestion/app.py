@@ -26,12 +26,23 @@ STATUS = {
     signatures.BAD_SIGNATURE: 401,
     signatures.MISSING_SIGNATURE: 401,
     signatures.STALE_TIMESTAMP: 401,
+    "repeated_header": 401,
+    "header_too_large": 431,
     "body_too_large": 413,
     "body_cut_off": 400,
     "overloaded": 503,
     "broker_unavailable": 503,
 }
 UNAVAILABLE = tuple(reason for reason, status in STATUS.items() if status == 503)
+SHOPIFY_HEADERS = (
+    "x-shopify-hmac-sha256",
+    "x-shopify-topic",
+    "x-shopify-shop-domain",
+    "x-shopify-webhook-id",
+    "x-shopify-api-version",
+    "x-shopify-triggered-at",
+)
+MAX_HEADER_BYTES = 4096
 RETRY_AFTER_SECONDS = "2"
 BODY_TIMEOUT_SECONDS = 10
 
@@ -117,30 +128,51 @@ def _refuse_if(reason: str | None) -> None:
         raise Refusal(reason)
 
 
+def _headers(request: Request, *names: str) -> dict[str, str]:
+    """Those of these headers that are there. One that is there twice decides nothing: who looked at the other?
+
+    A longer one than any sender gives would not fit into a message either.
+    """
+    given = {name: request.headers.getlist(name) for name in names}
+    if any(len(values) > 1 for values in given.values()):
+        raise Refusal("repeated_header")
+    if any(len(value) > MAX_HEADER_BYTES for values in given.values() for value in values):
+        raise Refusal("header_too_large")
+    return {name: values[0] for name, values in given.items() if values}
+
+
 def _shopify(request: Request, body: bytes, settings: Settings) -> list[Message]:
-    given = request.headers.get("x-shopify-hmac-sha256")
-    _refuse_if(signatures.verify_shopify(_plain(settings.shopify_webhook_secrets), body, given))
+    given = _headers(request, *SHOPIFY_HEADERS)
+    signature = given.get("x-shopify-hmac-sha256")
+    _refuse_if(signatures.verify_shopify(_plain(settings.shopify_webhook_secrets), body, signature))
     route = "/".join((request.path_params["resource"], request.path_params["event"]))
-    return messages.shopify(route, body, request.headers, settings.shopify_shops, _now())
+    return messages.shopify(route, body, given, settings.shopify_shops, _now())
 
 
 def _stripe(request: Request, body: bytes, settings: Settings) -> list[Message]:
-    given = request.headers.get("stripe-signature")
+    given = _headers(request, "stripe-signature").get("stripe-signature")
     _refuse_if(signatures.verify_stripe(_plain(settings.stripe_webhook_secrets), body, given, time.time()))
     return messages.stripe(body, _now())
 
 
+def _target(request: Request) -> str:
+    """Path and query as they stood in the request line, no escape decoded; bytes that are no text survive."""
+    query: bytes = request.scope["query_string"]
+    target: bytes = request.scope["raw_path"] + (b"?" + query if query else b"")
+    return target.decode("utf-8", "surrogateescape")
+
+
 def _hubspot(request: Request, body: bytes, settings: Settings) -> list[Message]:
-    query = f"?{request.url.query}" if request.url.query else ""
+    given = _headers(request, "x-hubspot-signature-v3", "x-hubspot-request-timestamp")
     # behind TLS termination the signed URI is the public one
-    uri = f"{settings.public_base_url.rstrip('/')}{request.url.path}{query}"
+    uri = f"{settings.public_base_url.rstrip('/')}{_target(request)}"
     reason = signatures.verify_hubspot(
         _plain(settings.hubspot_webhook_secrets),
         request.method,
         uri,
         body,
-        request.headers.get("x-hubspot-signature-v3"),
-        request.headers.get("x-hubspot-request-timestamp"),
+        given.get("x-hubspot-signature-v3"),
+        given.get("x-hubspot-request-timestamp"),
         time.time(),
     )
     _refuse_if(reason)
@@ -195,8 +227,9 @@ class Endpoint:
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Accepted, "description": "stored; the broker acknowledged"},
     400: {"model": Refused, "description": "the body did not come in time"},
-    401: {"model": Refused, "description": "the signature or its time is not valid"},
+    401: {"model": Refused, "description": "the signature or its time is not valid, or given twice"},
     413: {"model": Refused, "description": "the body is over the limit"},
+    431: {"model": Refused, "description": "a header is longer than a sender makes it"},
     503: {"model": Refused, "description": "send again: too many requests, or the broker did not acknowledge"},
 }
 BODY_SCHEMA = {"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}}
@@ -222,6 +255,8 @@ def create_app(settings: Settings | None = None, topic_prefix: str = "") -> Fast
         title="Webhook ingestion",
         summary="Signed webhooks of Shopify, Stripe and HubSpot, stored before they are acknowledged.",
         lifespan=lifespan,
+        # a redirect would lead to wherever the Host header says
+        redirect_slashes=False,
     )
 
     def route(path: str, source: str, verify: Verify, summary: str) -> None:

@@ -17,6 +17,8 @@ from lakehouse.engines.kafka import QUARANTINE_TOPIC
 
 PRIVACY_TOPIC = "privacy.requests"
 MAX_HUBSPOT_EVENTS = 100
+MAX_TEXT = 255
+"""Characters of an id or a type: a key and headers without a limit would make messages that no broker takes."""
 
 SHOPIFY_TOPICS = {
     **{
@@ -75,10 +77,16 @@ def quarantine(body: bytes, headers: Mapping[str, str], reason: str) -> Message:
 
 
 def _identifier(value: Any) -> str | None:
-    """An id as text, or None: true, 1.5, "" and objects are no ids."""
+    """An id as text, or None: true, 1.5, "", objects and what is too long are no ids."""
     if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
         return None
-    return str(value)
+    text = str(value)
+    return text if len(text) <= MAX_TEXT else None
+
+
+def _label(value: Any) -> str:
+    """A word of the sender's as a header's value: cut where it is longer than any that we know."""
+    return str(value)[:MAX_TEXT]
 
 
 def shopify(
@@ -135,9 +143,9 @@ def stripe(body: bytes, received_at: str) -> list[Message]:
     if not isinstance(event, dict) or event.get("object") != "event" or not _identifier(event.get("id")):
         return [quarantine(body, {**headers, "webhook_topic": ""}, "wrong_shape")]
     headers |= {
-        "webhook_topic": str(event.get("type", "")),
+        "webhook_topic": _label(event.get("type", "")),
         "webhook_id": str(event["id"]),
-        "api_version": str(event.get("api_version") or ""),
+        "api_version": _label(event.get("api_version") or ""),
     }
     topic = STRIPE_TOPICS.get(headers["webhook_topic"])
     if topic is None:
@@ -210,7 +218,7 @@ def _hubspot_event(element: bytes, headers: dict[str, str]) -> Message:
     parts = [_identifier(event.get(name)) for name in ("portalId", "subscriptionId", "eventId", "occurredAt")]
     headers = {
         **headers,
-        "webhook_topic": str(event.get("subscriptionType", "")),
+        "webhook_topic": _label(event.get("subscriptionType", "")),
         "webhook_id": ":".join(part or "" for part in parts),
     }
     key = _identifier(event.get("objectId")) or _identifier(event.get("primaryObjectId"))
