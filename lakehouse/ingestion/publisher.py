@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+from collections import deque
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -12,7 +12,10 @@ from lakehouse.engines.kafka import client_config
 from lakehouse.ingestion.messages import Message
 from lakehouse.settings import Settings
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.001
+"""Between two looks at what the broker has acknowledged."""
+LATE_SECONDS = 0.5
+"""After the deadline, for the client's own word that it has given a message up."""
 
 
 class NotAcknowledged(Exception):
@@ -33,42 +36,43 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-class Publisher:
-    """One producer and one thread that serves its callbacks. `publish` is for an event loop; `close` flushes.
+class _Pending:
+    """A request's messages until the broker has answered for each; `done` becomes the first error, or None."""
 
-    `topic_prefix` is put before the name of each topic.
+    __slots__ = ("deadline", "done", "remaining")
+
+    def __init__(self, done: asyncio.Future[str | None], remaining: int, deadline: float) -> None:
+        self.done, self.remaining, self.deadline = done, remaining, deadline
+
+    def delivered(self, error: KafkaError | None, _: object) -> None:
+        self.remaining -= 1
+        if error is not None or self.remaining == 0:
+            self.finish(None if error is None else str(error))
+
+    def finish(self, error: str | None) -> None:
+        if not self.done.done():
+            self.done.set_result(error)
+
+
+class Publisher:
+    """One producer for one event loop, which serves its callbacks while something is under way. `close` flushes.
+
+    A thread that served them would have to wait for the interpreter at each single acknowledgement while the loop is
+    busy; the loop takes all that have come since it last looked. `topic_prefix` is put before the name of each topic.
     """
 
     def __init__(self, settings: Settings, topic_prefix: str = "") -> None:
         self._topic_prefix = topic_prefix
         self._deadline = settings.publish_deadline_seconds
         self._producer = Producer(producer_config(settings))
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="kafka-callbacks", daemon=True)
-        self._thread.start()
-
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self._producer.poll(POLL_SECONDS)
+        self._under_way: deque[_Pending] = deque()
+        self._serving = False
 
     async def publish(self, messages: list[Message]) -> None:
         """Return when every message is acknowledged. Raises `NotAcknowledged`."""
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
-        remaining, lock = len(messages), threading.Lock()
-
-        def finish(error: KafkaError | None) -> None:
-            if not done.done():
-                done.set_result(error)
-
-        def delivered(error: KafkaError | None, _: object) -> None:
-            nonlocal remaining
-            with lock:
-                remaining -= 1
-                last = remaining == 0
-            if error is not None or last:
-                loop.call_soon_threadsafe(finish, error)
-
+        patience = self._deadline + LATE_SECONDS
+        pending = _Pending(loop.create_future(), len(messages), loop.time() + patience)
         try:
             for message in messages:
                 self._producer.produce(
@@ -76,16 +80,30 @@ class Publisher:
                     key=message.key,
                     value=message.value,
                     headers=list(message.headers.items()),
-                    on_delivery=delivered,
+                    on_delivery=pending.delivered,
                 )
         except (BufferError, KafkaException) as error:
+            pending.done.cancel()
             raise NotAcknowledged(str(error)) from error
-        try:
-            failure = await asyncio.wait_for(done, self._deadline + 0.5)
-        except TimeoutError as error:
-            raise NotAcknowledged(f"no acknowledgement within {self._deadline} s") from error
+        finally:
+            self._under_way.append(pending)
+            if not self._serving:
+                self._serving = True
+                loop.call_later(POLL_SECONDS, self._serve, loop)
+        failure = await pending.done
         if failure is not None:
-            raise NotAcknowledged(str(failure))
+            raise NotAcknowledged(failure)
+
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take the acknowledgements that have come, give up what is overdue, and look again while there is more."""
+        self._producer.poll(0)
+        now = loop.time()
+        # all have the same patience: the first one in is the first one overdue
+        while self._under_way and (self._under_way[0].done.done() or self._under_way[0].deadline <= now):
+            self._under_way.popleft().finish(f"no acknowledgement within {self._deadline} s")
+        self._serving = bool(self._under_way) or len(self._producer) > 0
+        if self._serving:
+            loop.call_later(POLL_SECONDS, self._serve, loop)
 
     async def broker_answers(self, timeout: float = 2.0) -> bool:
         """Whether the broker gives its metadata now."""
@@ -96,7 +114,5 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        """Wait for what is under way, at most the deadline, and end the thread."""
+        """Wait for what is under way, at most the deadline."""
         self._producer.flush(self._deadline)
-        self._stopping.set()
-        self._thread.join(timeout=5)

@@ -1,0 +1,1 @@
+"""Measurements, each in a stack of its own; `python -m bench` runs them all."""
