@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import orjson
 
 from data_generators.deliveries import body_of
-from data_generators.ledger import Ledger
 from data_generators.signing import Signer
 
 MAX_OPEN = 2_000
@@ -97,29 +96,40 @@ def read_answer(response: httpx.Response) -> Answer:
     return Answer(status, "refused" if refused else "failed", str(said.get("reason", f"http_{status}")))
 
 
+class Book(Protocol):
+    """Where attempts are written, each before the next one of its delivery: a `Ledger`, or several."""
+
+    def write(self, attempt: dict[str, Any]) -> None: ...
+
+
 class Sender:
     """Sends deliveries to one receiver and writes each attempt into the ledger.
 
     `rate` is requests a second, `retry_scale` what a second of the real waits lasts here, `done` is called with the
-    outcome of each delivery that is final.
+    outcome of each delivery that is final. At most `most_open` deliveries are under way or wait for their next attempt.
+
+    With `steady`, `rate` is that of new deliveries, and what is sent again comes on top: a receiver that is away stops
+    none of them, as it stops no merchant from selling.
     """
 
     def __init__(
         self,
         url: str,
         signer: Signer,
-        ledger: Ledger,
+        ledger: Book,
         *,
         rate: float = 400,
         concurrency: int = 32,
         retry_scale: float = 0.001,
         done: Callable[[str], None] = lambda outcome: None,
+        most_open: int = MAX_OPEN,
+        steady: bool = False,
     ) -> None:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
-        self._bucket = TokenBucket(rate)
+        self._bucket, self._steady = TokenBucket(rate), steady
         self._lanes: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
-        self._open = asyncio.Semaphore(MAX_OPEN)
+        self._open = asyncio.Semaphore(most_open)
 
     async def run(self, deliveries: Iterable[dict[str, Any]]) -> None:
         """Send all and return when each is final."""
@@ -133,6 +143,8 @@ class Sender:
             async with asyncio.TaskGroup() as group:
                 for delivery in deliveries:
                     await self._open.acquire()
+                    if self._steady:
+                        await self._bucket.take()
                     group.create_task(self._deliver(delivery))
 
     async def _deliver(self, delivery: dict[str, Any]) -> None:
@@ -145,7 +157,8 @@ class Sender:
                 attempt += 1
                 client = await self._lanes.get()
                 try:
-                    await self._bucket.take()
+                    if not self._steady:
+                        await self._bucket.take()
                     sent_at = time.time()
                     answer = await self._post(client, delivery, body, sent_at, manners)
                 finally:

@@ -22,6 +22,7 @@ GROUPS = {
     "maintenance": "small files, old snapshots, files that no table knows",
     "privacy": "erase a person from every layer, and prove it on what is stored",
     "reconcile": "the ledger: from webhook to mart, nothing lost and nothing twice",
+    "chaos": "kill services under load, and prove that nothing was lost",
     "demo": "the whole way once, end to end",
     "lessons": "the lessons: list, check, run all to a site of pages",
     "exercises": "exercise sheets: progress, check a sheet, begin anew",

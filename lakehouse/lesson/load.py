@@ -88,7 +88,7 @@ class Load:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ended = time.time()
+        self.ended = self.ended or time.time()
         self._stop.set()
         self._thread.shutdown()
         if error is None:

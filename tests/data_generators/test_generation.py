@@ -17,7 +17,7 @@ import pytest
 from data_generators.config import WorldConfig
 from data_generators.deliveries import Delivery, WorldError, body_of, read_deliveries
 from data_generators.flaws import ALL_FLAWS, FlawRates
-from data_generators.generate import Day, make_day, write_day
+from data_generators.generate import Day, make_day, write_day, write_days
 from lakehouse.ingestion import messages
 from lakehouse.money import EXPONENTS, STRIPE_EXPONENTS
 
@@ -75,6 +75,14 @@ def test_a_day_is_the_same_whether_or_not_the_days_before_were_written(tmp_path:
     write_day(tmp_path / "b", CONFIG, 2)
     for name in ("deliveries/day-2.jsonl.gz", "truth/deliveries-day-2.jsonl", "truth/identities.jsonl"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_days_that_are_written_at_once_are_the_same(tmp_path: Path) -> None:
+    singly = {day: write_day(tmp_path / "singly", CONFIG, day) for day in (1, 2, 3, 4)}
+    write_day(tmp_path / "at-once", CONFIG, 1)
+    at_once = write_days(tmp_path / "at-once", CONFIG, 2, 4)
+    assert at_once == {day: singly[day] for day in (2, 3, 4)}
+    assert digest(tmp_path / "at-once") == digest(tmp_path / "singly")
 
 
 def test_another_seed_is_another_world(first: Day) -> None:

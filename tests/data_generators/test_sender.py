@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
@@ -210,3 +211,16 @@ def test_the_rate_is_kept() -> None:
 
     # a lower bound only: a slow machine may take longer, none may be faster
     assert asyncio.run(take(250)) >= 0.35
+
+
+def test_a_steady_load_goes_on_beside_what_waits_for_its_next_attempt(tmp_path: Path) -> None:
+    receiver = Receiver()
+    for number in range(20):
+        receiver.answers[body(number)] = [503] * 7
+    with serving(receiver) as url:
+        lines = send(tmp_path, url, [delivery(n) for n in range(40)], rate=40, steady=True, retry_scale=1e-5)
+    assert final_outcomes(lines) == {f"d001-{n:06d}": "accepted" for n in range(40)}
+    assert len(lines) == 180
+    firsts = sorted(datetime.fromisoformat(line["sent_at"]) for line in lines if line["attempt"] == 1)
+    # a second's worth; all attempts together would take 4.5 s at that rate
+    assert firsts[-1] - firsts[0] < timedelta(seconds=3)

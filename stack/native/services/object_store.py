@@ -133,12 +133,23 @@ def s3_client(settings: Settings) -> BaseClient:
 
 def healthy(settings: Settings) -> None:
     """An object is written and read back."""
+    client = s3_client(settings)
     try:
-        client = s3_client(settings)
         client.put_object(Bucket=bucket(settings), Key=HEALTH_KEY, Body=b"ok")
         client.get_object(Bucket=bucket(settings), Key=HEALTH_KEY)["Body"].read()
     except (BotoCoreError, ClientError) as error:
+        if _reads(client, settings):
+            raise NotHealthy(f"it reads, but writes nothing: disk full, or a quota reached? {error}") from error
         raise NotHealthy(f"put and get of an object: {error}") from error
+
+
+def _reads(client: BaseClient, settings: Settings) -> bool:
+    """Whether an object that was written before can be read."""
+    try:
+        client.get_object(Bucket=bucket(settings), Key=HEALTH_KEY)["Body"].read()
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 SERVICES = (

@@ -1,0 +1,162 @@
+"""A steady load of new webhooks, whatever the services do meanwhile; and what became of it, from the senders' book."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from data_generators import ledger
+from data_generators.deliveries import read_deliveries
+from data_generators.generate import read_manifest, write_days
+from data_generators.sender import Sender
+from data_generators.signing import Signer
+from lakehouse.commands.world import config_for, next_day
+from lakehouse.lesson.load import Load, sent_at
+from lakehouse.settings import Settings
+
+CONNECTIONS = 320
+"""More than the API takes at once, so that a hanging broker is met by its limit and not by ours."""
+MOST_OPEN = 50_000
+RETRY_SCALE = 0.01
+"""A second of the senders' real waits: Shopify tries for 2.4 minutes, and first after half a second."""
+DAYS_AT_ONCE = 40
+
+
+def unsent_days(settings: Settings) -> dict[int, int]:
+    """Days that were generated and of which nothing was sent, and how many deliveries each has."""
+    manifest = read_manifest(settings.world_dir) or {"days": {}}
+    planned = {int(day): int(summary["deliveries"]) for day, summary in manifest["days"].items()}
+    return {
+        day: count for day, count in sorted(planned.items()) if not ledger.ledger_path(settings.world_dir, day).exists()
+    }
+
+
+def stock_up(settings: Settings, deliveries: int) -> int:
+    """Generate whole days until so many deliveries wait to be sent; returns how many do."""
+    while (there := sum(unsent_days(settings).values())) < deliveries:
+        first = next_day(settings.world_dir)
+        write_days(settings.world_dir, config_for(settings, None, None), first, first + DAYS_AT_ONCE - 1)
+    return there
+
+
+class _Books:
+    """The book of each delivery's own day, opened when it is first written in."""
+
+    def __init__(self, settings: Settings, opened: ExitStack) -> None:
+        self._world, self._opened = settings.world_dir, opened
+        self._books: dict[int, ledger.Ledger] = {}
+
+    def write(self, attempt: dict[str, Any]) -> None:
+        day = attempt["day"]
+        if day not in self._books:
+            self._books[day] = self._opened.enter_context(ledger.Ledger(self._world, day))
+        self._books[day].write(attempt)
+
+
+class SteadyLoad(Load):
+    """Within its `with`, `rate` new deliveries begin each second; leaving it ends them and finishes what was begun.
+
+    Days that wait to be sent come first (see `stock_up`); then new ones are made.
+    """
+
+    def __init__(self, settings: Settings, *, rate: int, retry_scale: float = RETRY_SCALE) -> None:
+        super().__init__(settings, rate=rate, retry_scale=retry_scale)
+
+    def _deliveries(self) -> Iterator[dict[str, Any]]:
+        while not self._stop.is_set():
+            waiting = unsent_days(self.settings)
+            if not waiting:
+                stock_up(self.settings, self.rate * 10)
+                continue
+            for day in waiting:
+                self.days.append(day)
+                for delivery in read_deliveries(self.settings.world_dir, day):
+                    if self._stop.is_set():
+                        return
+                    self.begun += 1
+                    yield delivery
+
+    def pause(self) -> None:
+        """Begin no more deliveries; those under way go on."""
+        self.ended = self.ended or time.time()
+        self._stop.set()
+
+    async def _send(self) -> None:
+        with ExitStack() as opened:
+            sender = Sender(
+                self.settings.ingestion_url, Signer.of(self.settings), _Books(self.settings, opened), rate=self.rate,
+                concurrency=CONNECTIONS, retry_scale=self._scale, most_open=MOST_OPEN, steady=True,
+            )  # fmt: skip
+            await sender.run(self._deliveries())
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a load was: requests by what became of them, from the first to the last new one, in `seconds`."""
+
+    seconds: float
+    new: int
+    attempts: int
+    acknowledged: int
+    refused: dict[str, int]
+    failed: dict[str, int]
+    sent_again: int
+
+    @property
+    def rate(self) -> float:
+        """New webhooks a second."""
+        return self.new / self.seconds if self.seconds else 0.0
+
+
+def figures(attempts: list[dict[str, Any]], began: float, ended: float) -> Figures:
+    """Of the attempts in a span of time (seconds since 1970). What was refused or failed is counted by its reason."""
+    first, last = sent_at(began), sent_at(ended)
+    mine = [attempt for attempt in attempts if first <= attempt["sent_at"] <= last]
+
+    def reasons(outcome: str) -> dict[str, int]:
+        return dict(Counter(attempt["reason"] for attempt in mine if attempt["outcome"] == outcome).most_common())
+
+    return Figures(
+        seconds=ended - began,
+        new=sum(attempt["attempt"] == 1 for attempt in mine),
+        attempts=len(mine),
+        acknowledged=sum(attempt["outcome"] == "accepted" for attempt in mine),
+        refused=reasons("refused"),
+        failed=reasons("failed"),
+        sent_again=sum(attempt["attempt"] > 1 for attempt in mine),
+    )
+
+
+def total(parts: list[Figures]) -> Figures:
+    """Several loads as one."""
+
+    def summed(name: str) -> dict[str, int]:
+        counted: Counter[str] = Counter()
+        for part in parts:
+            counted.update(getattr(part, name))
+        return dict(counted.most_common())
+
+    return Figures(
+        seconds=sum(part.seconds for part in parts),
+        new=sum(part.new for part in parts),
+        attempts=sum(part.attempts for part in parts),
+        acknowledged=sum(part.acknowledged for part in parts),
+        refused=summed("refused"),
+        failed=summed("failed"),
+        sent_again=sum(part.sent_again for part in parts),
+    )
+
+
+def per_second(attempts: list[dict[str, Any]], began: float, ended: float) -> list[tuple[int, dict[str, int]]]:
+    """(second since 1970, requests by outcome) of each second of a span, also of those in which nothing was sent."""
+    first, last = sent_at(began), sent_at(ended)
+    counted: dict[int, Counter[str]] = {second: Counter() for second in range(int(began), int(ended) + 1)}
+    for attempt in attempts:
+        if first <= attempt["sent_at"] <= last:
+            counted[int(datetime.fromisoformat(attempt["sent_at"]).timestamp())][attempt["outcome"]] += 1
+    return [(second, dict(outcomes)) for second, outcomes in counted.items()]

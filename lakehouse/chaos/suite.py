@@ -1,0 +1,137 @@
+"""The suite: each scenario under its own load; at the end the proof that nothing was lost and all tables are right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from data_generators import ledger
+from lakehouse.chaos import equal, kills, load, proof, rebuilt, refusals, work
+from lakehouse.chaos.scenario import Ground, Outcome, Scenario, with_figures
+from lakehouse.checks.deliveries import sent_days
+from lakehouse.errors import LakehouseError
+from lakehouse.lesson.load import finish
+from lakehouse.settings import Settings
+from lakehouse.streaming import jobs
+from lakehouse.waiting import wait_until
+
+SCENARIOS: tuple[Scenario, ...] = (*kills.SCENARIOS, *refusals.SCENARIOS, *work.SCENARIOS)
+ALL_TABLES = ("spark", "trino", "clickhouse")
+"""What the last proof asks, beside what carries webhooks to raw."""
+SECONDS_OF_STOCK = 90
+"""Of load, generated before a scenario begins; a longer one goes on with new days."""
+CATCH_UP_SECONDS = 240
+HEALTHY_SECONDS = 240
+
+Say = Callable[[str], None]
+
+
+class UnknownScenario(LakehouseError):
+    """There is no scenario of that name."""
+
+
+class StillIll(LakehouseError):
+    """Services are not healthy after all scenarios; the message says which, and why."""
+
+
+@dataclass
+class Results:
+    """What the whole suite found. `per_second` is (second since 1970, requests by outcome)."""
+
+    rate: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    per_second: list[tuple[int, dict[str, int]]] = field(default_factory=list)
+    exact: proof.Exact | None = None
+    ledger_lines: int = 0
+    equal: list[equal.Equal] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def load(self) -> load.Figures:
+        """All loads as one."""
+        return load.total([outcome.load for outcome in self.outcomes if outcome.load])
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "load": {**asdict(self.load), "rate": round(self.load.rate, 1)}}
+
+
+def find(names: Iterable[str]) -> list[Scenario]:
+    """Scenarios by name, in the suite's order; all for no name. Raises `UnknownScenario`."""
+    wanted = list(names) or [scenario.name for scenario in SCENARIOS]
+    known = {scenario.name for scenario in SCENARIOS}
+    if unknown := [name for name in wanted if name not in known]:
+        raise UnknownScenario(f"there is no scenario {', '.join(unknown)}", "`lakehouse chaos list` names them")
+    return [scenario for scenario in SCENARIOS if scenario.name in wanted]
+
+
+def services_of(scenarios: Iterable[Scenario], tables: bool) -> list[str]:
+    """Services and families that must run; with `tables` also those of the last proof."""
+    names = {name for scenario in scenarios for name in scenario.services}
+    return sorted(names | set(ALL_TABLES if tables else ()))
+
+
+def run_one(settings: Settings, scenario: Scenario, results: Results, seconds: float, say: Say) -> Outcome:
+    """One scenario under load, which lasts `seconds` at least; raw has caught up when it returns."""
+    say(f"making webhooks for {results.rate} a second")
+    load.stock_up(settings, int(results.rate * max(SECONDS_OF_STOCK, seconds)))
+    with load.SteadyLoad(settings, rate=results.rate) as storm:
+        outcome = scenario.act(Ground(settings, storm, say))
+        say("load goes on")
+        wait_until(lambda: storm.ended or time.time() - storm.began >= seconds,
+                   timeout=seconds + 1, what="the load's time to be over")  # fmt: skip
+    say("waiting for raw to show all")
+    jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
+    outcome = with_figures(outcome, storm)
+    results.outcomes.append(outcome)
+    results.per_second += load.per_second(storm.attempts(), storm.began, storm.ended)
+    return outcome
+
+
+def attempts(settings: Settings) -> list[dict[str, Any]]:
+    """The senders' whole book."""
+    return [one for day in sent_days(settings.world_dir) for one in ledger.read_attempts(settings.world_dir, day)]
+
+
+def prove_raw(settings: Settings, results: Results, say: Say) -> None:
+    """Every acknowledged webhook is in raw exactly once. Raises `Lost`."""
+    say("comparing the senders' book with raw")
+    finish(settings, sent_days(settings.world_dir))
+    jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
+    results.exact = proof.prove_exact(settings, attempts(settings))
+
+
+def prove_tables(settings: Settings, results: Results, say: Say) -> None:
+    """The pipeline runs, the ledger balances, every table equals its rebuild. Raises what does not hold."""
+    from lakehouse.engines.spark import spark_session
+    from lakehouse.pipeline import STEPS, run_step
+    from lakehouse.reconcile import reconcile, require_balanced
+
+    spark = spark_session(settings)
+    for step in STEPS:
+        say(f"pipeline: {step.name}")
+        run_step(step.name, "chaos", spark)
+    say("ledger")
+    checks = reconcile(spark, settings)
+    require_balanced(checks)
+    results.ledger_lines = len(checks)
+    say("a second catalog")
+    with rebuilt.second_catalog(settings) as other:
+        rebuilt.rebuild(settings, other, say)
+        say("comparing tables with their rebuild")
+        results.equal = equal.prove_equal(settings, other)
+
+
+def prove_healthy(settings: Settings, names: Iterable[str]) -> None:
+    """Every service is healthy again, without anybody's help. Raises `StillIll`."""
+    from stack.native import lifecycle
+
+    def ill() -> dict[str, str]:
+        found = {one.name: lifecycle.why_not_healthy(one, settings) for one in lifecycle.select(names)}
+        return {name: why for name, why in found.items() if why}
+
+    try:
+        wait_until(lambda: not ill(), timeout=HEALTHY_SECONDS, what="all services to be healthy", every=2.0)
+    except LakehouseError as error:
+        raise StillIll(f"services did not come back: {ill()}", "`lakehouse stack status`") from error

@@ -1,0 +1,102 @@
+"""`lakehouse chaos`: kill services under load, and prove that nothing was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich import box
+from rich.table import Table
+
+from lakehouse.commands._services import progress, wide_console
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from lakehouse.chaos.suite import Results, Say
+
+app = typer.Typer(no_args_is_help=True, help="Kill services under load, and prove that nothing was lost.")
+console = wide_console()
+PEOPLE = 300
+RATE = 200
+SECONDS = 30.0
+ONLY = typer.Option("", help="scenarios with commas between, as `list` names them; default: all")
+
+
+@app.command("list")
+def list_scenarios() -> None:
+    """The scenarios, and what must hold in each."""
+    from lakehouse.chaos.suite import SCENARIOS
+
+    table = Table("scenario", "what happens", "what must hold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for scenario in SCENARIOS:
+        table.add_row(scenario.name, scenario.title, scenario.holds)
+    console.print(table)
+
+
+@app.command()
+def run(
+    only: str = ONLY,
+    rate: int = typer.Option(RATE, min=1, help="new webhooks a second"),
+    seconds: float = typer.Option(SECONDS, min=0, help="how long the load of a scenario lasts at least"),
+    people: int = typer.Option(PEOPLE, min=50, help="people of a new world"),
+    tables: bool = typer.Option(True, help="at the end: the pipeline, the ledger, every table against its rebuild"),
+) -> None:
+    """Make each fault under a load of signed webhooks, on the stack that the settings name; print the times to recover.
+
+    Services are really killed: nobody else should be at work on this stack. What does not run yet is started first;
+    after that nothing is.
+    """
+    from lakehouse.chaos import report, suite
+    from lakehouse.commands.stack import _initialised
+
+    settings, scenarios = _initialised(), suite.find(filter(None, only.split(",")))
+    names = suite.services_of(scenarios, tables)
+    _begin(settings, names, people)
+    results = suite.Results(rate)
+    try:
+        for scenario in scenarios:
+            console.rule(f"[bold]{scenario.name}[/]: {scenario.title}", align="left")
+            with _part(results, scenario.name) as say:
+                suite.run_one(settings, scenario, results, seconds, say)
+        console.rule("[bold]nothing lost?", align="left")
+        with _part(results, "raw") as say:
+            suite.prove_healthy(settings, names)
+            suite.prove_raw(settings, results, say)
+        if tables:
+            with _part(results, "tables") as say:
+                suite.prove_tables(settings, results, say)
+    finally:
+        report.show(console, results)
+        data, page = report.write(results, settings.data_dir / "chaos")
+        console.print(f"written: {data}, {page}", highlight=False, soft_wrap=True)
+
+
+def _begin(settings: Settings, names: list[str], people: int) -> None:
+    """Services that are needed, and a world whose first day was sent."""
+    from data_generators.generate import read_manifest
+    from lakehouse.commands import world
+    from lakehouse.streaming import jobs
+    from stack.native import lifecycle
+
+    with progress(console) as report:
+        lifecycle.up(settings, lifecycle.select(names), report)
+    if read_manifest(settings.world_dir) is None:
+        with console.status("making the world"):
+            world.generate_day(settings, 1, people=people)
+        world.send_day(settings, 1)
+    jobs.wait_until_caught_up(settings)
+
+
+@contextmanager
+def _part(results: Results, name: str) -> Iterator[Say]:
+    """A part with its clock: what it says is shown with the seconds so far."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"  {time.monotonic() - began:6.1f} s  {text}", highlight=False, markup=False)
+
+    yield say
+    results.seconds[name] = round(time.monotonic() - began, 1)
