@@ -128,5 +128,6 @@ if __name__ == "__main__":
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger.addHandler(handler)
+    logging.getLogger().addHandler(logging.NullHandler())
     logger.propagate = False
     run(get_settings())
