@@ -33,6 +33,7 @@ class Source:
 
 SOURCES = (
     Source("services", services.collect),
+    Source("memory", services.memory, every=3),
     Source("log", log.collect),
     Source("flink", flink.collect),
     Source("spark", spark.collect),
@@ -123,7 +124,10 @@ def run(settings: Settings, sources: Iterable[Source] = SOURCES, stop: threading
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.CRITICAL, format="%(asctime)s %(name)s %(message)s")
-    # the clients of the engines would tell of each try
-    logger.setLevel(logging.WARNING)
+    # its own words alone: the clients of the engines would tell of each try
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addHandler(handler)
+    logging.getLogger().addHandler(logging.NullHandler())
+    logger.propagate = False
     run(get_settings())

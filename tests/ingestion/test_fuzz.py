@@ -14,21 +14,18 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-import schemathesis
 from confluent_kafka.admin import NewTopic
-from hypothesis import HealthCheck, Phase
-from hypothesis import settings as hypothesis_settings
 
 from data_generators.config import WorldConfig
 from data_generators.deliveries import Delivery
 from data_generators.flaws import FlawRates
 from data_generators.forgeries.mutations import FORGERIES, HARMLESS, Forger, Trial, trials
-from data_generators.forgeries.requests import Request, signed
+from data_generators.forgeries.requests import Request
 from data_generators.generate import make_day
 from data_generators.signing import Signer
 from lakehouse.engines import kafka
@@ -36,12 +33,12 @@ from lakehouse.ingestion.app import create_app
 from lakehouse.settings import Settings, load_settings
 
 SEED = 20260101
-IN_PROCESS = int(os.environ.get("FUZZ_REQUESTS", "100000"))
+IN_PROCESS = int(os.environ.get("FUZZ_REQUESTS", "101000"))
 OVER_A_SOCKET = 3_000
 HARMLESS_SHARE = 0.004
 ROUND = 1_000
 """Requests that are signed with one time: they are sent before it is old."""
-REFUSALS = {400, 401, 404, 405, 413, 431}
+REFUSALS = frozenset({400, 401, 404, 405, 413, 431})
 
 
 @dataclass
@@ -51,12 +48,13 @@ class Tally:
     forged: Counter[tuple[str, int]] = field(default_factory=Counter)
     genuine: Counter[tuple[str, int]] = field(default_factory=Counter)
     wrong: list[tuple[Trial, int]] = field(default_factory=list)
+    allowed: frozenset[int] = REFUSALS
 
     def add(self, trial: Trial, status: int) -> None:
         """Count one answer; what should not have come is kept."""
         forged = trial.forged
         (self.forged if forged else self.genuine)[trial.mutation, status] += 1
-        if status not in (REFUSALS if forged else {200}):
+        if status not in (self.allowed if forged else {200}):
             self.wrong.append((trial, status))
 
     def report(self) -> str:
@@ -177,7 +175,7 @@ def test_a_hundred_thousand_changed_requests(
     assert tally.wrong == []
     assert {name for name, _ in tally.forged} == {mutation.name for mutation in FORGERIES}
     assert {name for name, _ in tally.genuine} >= {mutation.name for mutation in HARMLESS}
-    assert tally.forged.total() > IN_PROCESS * (1 - 2 * HARMLESS_SHARE)
+    assert tally.forged.total() >= IN_PROCESS * (1 - 2 * HARMLESS_SHARE)
     # what was signed, and nothing else, is in the log: of HubSpot's arrays each event is a message
     assert stored(settings, prefix) >= tally.genuine.total() > 0
     (counted,) = (
@@ -185,3 +183,93 @@ def test_a_hundred_thousand_changed_requests(
         for metric in app.state.endpoint._metrics.messages.collect()
     )
     assert stored(settings, prefix) == counted
+
+
+# -- over a socket --------------------------------------------------------------------------------------------------
+
+CLOSED = 0
+"""The server hung up without an answer, as on a request that is no HTTP."""
+
+
+def on_the_wire(request: Request, host: bytes) -> bytes:
+    """The request's bytes."""
+    lines = [b"%s %s HTTP/1.1" % (request.method, request.target), b"Host: " + host, b"Connection: close"]
+    lines += [name + b": " + value for name, value in request.headers]
+    if not request.chunks:
+        lines.append(b"Content-Length: %d" % len(request.body))
+        return b"\r\n".join([*lines, b"", request.body])
+    lines.append(b"Transfer-Encoding: chunked")
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts(request) if part]
+    return b"\r\n".join([*lines, b"", b"".join(chunks) + b"0\r\n\r\n"])
+
+
+def said(settings: Settings, data: bytes) -> int:
+    """The status that the live server answers these bytes with."""
+    answer = b""
+    with socket.create_connection((settings.host, settings.ingestion_port), timeout=60) as connection:
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            while part := connection.recv(65_536):
+                answer += part
+        except ConnectionError:
+            return CLOSED if not answer else int(answer.split(b" ", 2)[1])
+    return int(answer.split(b" ", 2)[1]) if answer else CLOSED
+
+
+def nobody_knows(delivery: Delivery) -> Delivery:
+    """The same with a topic that goes to quarantine: what is accepted on the pipeline's own topics disturbs no table.
+    Its addresses are nobody's in any other world."""
+    body = delivery.body.replace(b"@", b"@fuzz-").replace(b'"type":"c', b'"type":"k')
+    body = body.replace(b'"subscriptionType":"', b'"subscriptionType":"un')
+    if delivery.sender != "shopify":
+        return replace(delivery, body=body)
+    headers = {**delivery.headers, "X-Shopify-Topic": "carts/update"}
+    return replace(delivery, body=body, headers=headers, path="/webhooks/shopify/carts/update")
+
+
+@pytest.mark.stack
+def test_over_a_socket_the_live_server_refuses_them_too(
+    settings: Settings, by_sender: dict[str, list[Delivery]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = kafka.end_offsets(settings)
+    unknown = {sender: [nobody_knows(delivery) for delivery in some] for sender, some in by_sender.items()}
+    tally = Tally(allowed=REFUSALS | {CLOSED})
+    for trial in rounds(settings, unknown, SEED + 1, OVER_A_SOCKET):
+        tally.add(trial, said(settings, on_the_wire(trial.changed, b"elsewhere.example")))
+    with capsys.disabled():
+        print(f"\n{tally.report()}")  # noqa: T201
+    assert tally.wrong == []
+    assert tally.genuine.total() > 0
+    after = kafka.end_offsets(settings)
+    grown = {topic for (topic, partition), end in after.items() if end > before[topic, partition]}
+    assert grown == {kafka.QUARANTINE_TOPIC}
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Content-Length: ", b"Content-Length: 1\r\nContent-Length: "),
+        (b"Content-Length: ", b"Transfer-Encoding: chunked\r\nContent-Length: "),
+        (b"Content-Length: ", b"Transfer-Encoding: chunked, identity\r\nX: "),
+        (b"Content-Length: ", b"Content-Length: +"),
+        (b"Content-Length: ", b"Content-Length: 0x"),
+        (b"Stripe-Signature: ", b"Stripe-Signature : "),
+        (b"Stripe-Signature: ", b"Stripe-Signature:\r\n "),
+        (b"Stripe-Signature: ", b"Stripe-Signature: \x00"),
+        (b"HTTP/1.1", b"HTTP/9.9"),
+        (b"POST ", b"POST\x00"),
+        (b"/webhooks/stripe", b"/webhooks/stripe\xff"),
+        (b"/webhooks/stripe", b"/webhooks/\xc3\xa9"),
+        (b"/webhooks/stripe", b"webhooks/stripe"),
+    ],
+)
+def test_what_two_readers_would_read_differently_is_not_taken(
+    settings: Settings, by_sender: dict[str, list[Delivery]], old: bytes, new: bytes
+) -> None:
+    """A rightly signed request that a proxy before us might have understood in another way."""
+    forger = Forger(random.Random(SEED), Signer.of(settings), {"stripe": by_sender["stripe"]}, time.time())
+    good = on_the_wire(forger.genuine(("stripe",)), b"localhost")
+    assert good.count(old) == 1
+    assert said(settings, good.replace(old, new)) in REFUSALS | {CLOSED}
