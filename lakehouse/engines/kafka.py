@@ -28,12 +28,29 @@ def _ignore_log(_: object) -> None:
     """librdkafka reports connection errors to its callback too; the caller raises them itself."""
 
 
+def client_config(settings: Settings | None = None) -> dict[str, Any]:
+    """What every client of the broker needs: where it is, how it is encrypted, who we are."""
+    s = settings or get_settings()
+    config: dict[str, Any] = {"bootstrap.servers": s.kafka_bootstrap}
+    if s.kafka_security_protocol == "PLAINTEXT":
+        return config
+    config["security.protocol"] = s.kafka_security_protocol
+    if s.kafka_security_protocol.startswith("SASL") and s.kafka_password is not None:
+        config |= {
+            "sasl.mechanism": s.kafka_sasl_mechanism,
+            "sasl.username": s.kafka_user,
+            "sasl.password": s.kafka_password.get_secret_value(),
+        }
+    if s.kafka_security_protocol.endswith("SSL") and s.ca_file:
+        config["ssl.ca.location"] = str(s.ca_file)
+    return config
+
+
 def admin(settings: Settings | None = None) -> AdminClient:
     """An admin client of the broker; it connects on first use."""
     from confluent_kafka.admin import AdminClient
 
-    s = settings or get_settings()
-    return AdminClient({"bootstrap.servers": s.kafka_bootstrap, "error_cb": _ignore_log, "log_level": 2})
+    return AdminClient({**client_config(settings), "error_cb": _ignore_log, "log_level": 2})
 
 
 def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT_SECONDS) -> set[str]:
@@ -65,7 +82,10 @@ def ensure_topics(settings: Settings | None = None) -> list[str]:
     missing = [name for name in TOPICS if name not in topic_names(settings)]
     if missing:
         client = admin(settings)
-        futures = client.create_topics([NewTopic(n, num_partitions=PARTITIONS, replication_factor=1) for n in missing])
+        copies = (settings or get_settings()).kafka_replication_factor
+        futures = client.create_topics(
+            [NewTopic(name, num_partitions=PARTITIONS, replication_factor=copies) for name in missing]
+        )
         for future in futures.values():
             future.result(timeout=ADMIN_TIMEOUT_SECONDS)
     return missing
@@ -77,7 +97,7 @@ def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
 
     s = settings or get_settings()
     config: dict[str, Any] = {
-        "bootstrap.servers": s.kafka_bootstrap,
+        **client_config(s),
         "group.id": "lakehouse-offsets",
         "enable.auto.commit": False,
         "error_cb": _ignore_log,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, _ignore_log
+from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, _ignore_log, client_config
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -94,7 +94,7 @@ def _consumer(settings: Settings) -> Any:
     from confluent_kafka import Consumer
 
     return Consumer({
-        "bootstrap.servers": settings.kafka_bootstrap,
+        **client_config(settings),
         "group.id": f"look-{uuid.uuid4()}",
         "enable.auto.commit": False,
         "error_cb": _ignore_log,

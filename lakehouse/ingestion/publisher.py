@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from lakehouse.engines.kafka import client_config
 from lakehouse.ingestion.messages import Message
 from lakehouse.settings import Settings
 
@@ -21,7 +22,7 @@ class NotAcknowledged(Exception):
 def producer_config(settings: Settings) -> dict[str, Any]:
     """Idempotent, all replicas; what the deadline passes is given up and cannot come later."""
     return {
-        "bootstrap.servers": settings.kafka_bootstrap,
+        **client_config(settings),
         "acks": "all",
         "enable.idempotence": True,
         "linger.ms": 2,

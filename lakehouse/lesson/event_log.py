@@ -14,7 +14,6 @@ from lakehouse.engines import kafka
 from lakehouse.errors import LakehouseError
 from lakehouse.lesson.learners import learner
 from lakehouse.lesson.scratch import PREFIX
-from lakehouse.settings import get_settings
 from lakehouse.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Place:
 
 def config(**more: Any) -> dict[str, Any]:
     """How a client of a lesson connects; `more` is written with `_` for the points: `group_id="…"`."""
-    base = {"bootstrap.servers": get_settings().kafka_bootstrap, "error_cb": kafka._ignore_log, "log_level": 2}
+    base = {**kafka.client_config(), "error_cb": kafka._ignore_log, "log_level": 2}
     return base | {name.replace("_", "."): value for name, value in more.items()}
 
 

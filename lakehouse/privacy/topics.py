@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, admin
+from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, admin, client_config
 from lakehouse.settings import Settings, get_settings
 
 
@@ -26,7 +26,7 @@ def remaining(places: Mapping[str, Sequence[tuple[int, int]]], settings: Setting
     from confluent_kafka import Consumer, TopicPartition
 
     s = settings or get_settings()
-    consumer = Consumer({"bootstrap.servers": s.kafka_bootstrap, "group.id": "lakehouse-privacy"})
+    consumer = Consumer({**client_config(s), "group.id": "lakehouse-privacy"})
     found = []
     try:
         for topic, messages in sorted(places.items()):

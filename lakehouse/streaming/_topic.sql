@@ -10,7 +10,7 @@ CREATE TEMPORARY TABLE `log.${topic}` (
     'connector' = 'kafka',
     'topic' = '${topic}',
     'properties.bootstrap.servers' = '${kafka_bootstrap}',
-    'properties.group.id' = 'flink-raw',
+${broker_options}    'properties.group.id' = 'flink-raw',
     'properties.auto.offset.reset' = 'earliest',
     'scan.startup.mode' = 'group-offsets',
     'format' = 'raw'

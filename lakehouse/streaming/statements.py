@@ -10,6 +10,9 @@ from lakehouse.settings import Settings
 
 FOLDER = Path(__file__).parent
 MASK = "********"
+_SHADED = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security"
+LOGIN_MODULES = {"PLAIN": f"{_SHADED}.plain.PlainLoginModule", "SCRAM": f"{_SHADED}.scram.ScramLoginModule"}
+"""By the family of the SASL mechanism, under the names they have within Flink's Kafka connector."""
 # `${iso($.path)}` in a file: a time with an offset, which Flink's own functions would read without it
 _ISO = re.compile(r"\$\{iso\((?P<path>[^)]*)\)\}")
 
@@ -31,12 +34,37 @@ def _triggered(text: str) -> str:
     return f"CASE WHEN {text} LIKE '%Z' THEN {_micros(text)} ELSE {_iso(text)} END"
 
 
-def topic_views(topic: str, settings: Settings) -> list[str]:
-    """The source table and the view of a topic."""
+def literal(text: str) -> str:
+    """A text as it stands between quotes in Flink's SQL."""
+    return text.replace("'", "''")
+
+
+def _broker_options(settings: Settings, masked: bool) -> str:
+    """How the source reaches the broker: encryption and login, a line each; the authorities' certificates inline,
+    since the TaskManager that uses them may be on another machine."""
+    s = settings
+    options: dict[str, str] = {}
+    if s.kafka_security_protocol != "PLAINTEXT":
+        options["security.protocol"] = s.kafka_security_protocol
+    if s.kafka_security_protocol.startswith("SASL") and s.kafka_password is not None:
+        password = MASK if masked else s.kafka_password.get_secret_value()
+        user, password = (text.replace("\\", "\\\\").replace('"', '\\"') for text in (s.kafka_user, password))
+        module = LOGIN_MODULES[s.kafka_sasl_mechanism.split("-")[0]]
+        options["sasl.mechanism"] = s.kafka_sasl_mechanism
+        options["sasl.jaas.config"] = f'{module} required username="{user}" password="{password}";'
+    if s.kafka_security_protocol.endswith("SSL") and s.ca_file:
+        options["ssl.truststore.type"] = "PEM"
+        options["ssl.truststore.certificates"] = s.ca_file.read_text(encoding="ascii").strip()
+    return "".join(f"    'properties.{name}' = '{literal(value)}',\n" for name, value in options.items())
+
+
+def topic_views(topic: str, settings: Settings, masked: bool = False) -> list[str]:
+    """The source table and the view of a topic; `masked` for showing it to a person."""
     text = (FOLDER / "_topic.sql").read_text(encoding="utf-8")
     for name, value in {
         "topic": topic,
         "kafka_bootstrap": settings.kafka_bootstrap,
+        "broker_options": _broker_options(settings, masked),
         "received_at": _micros("DECODE(headers['received_at'], 'UTF-8')"),
         "triggered_at": _triggered("DECODE(headers['triggered_at'], 'UTF-8')"),
     }.items():
@@ -67,21 +95,21 @@ def catalog(settings: Settings, masked: bool = False) -> str:
         "catalog-type": "rest",
         "uri": settings.catalog_uri,
         "credential": secret(f"{settings.catalog_client_id}:{client_secret}"),
-        "oauth2-server-uri": f"{settings.catalog_uri}/v1/oauth/tokens",
-        "scope": "catalog",
-        "warehouse": settings.warehouse,
+        "oauth2-server-uri": settings.catalog_oauth2_uri,
+        "scope": settings.catalog_scope,
+        "warehouse": settings.catalog_warehouse,
         "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "s3.endpoint": settings.s3_endpoint,
-        "s3.path-style-access": "true",
+        "s3.path-style-access": str(settings.s3_path_style).lower(),
         "s3.access-key-id": secret(settings.s3_access_key.get_secret_value()),
         "s3.secret-access-key": secret(settings.s3_secret_key.get_secret_value()),
         "client.region": settings.s3_region,
     }
-    body = ",\n".join(f"    '{name}' = '{value}'" for name, value in options.items())
+    body = ",\n".join(f"    '{name}' = '{literal(value)}'" for name, value in options.items())
     return f"CREATE CATALOG lakehouse WITH (\n{body}\n)"
 
 
 def script(settings: Settings, masked: bool = False) -> list[str]:
     """Everything a session runs, in order; the last statement is the job."""
-    views = [statement for topic in TOPICS for statement in topic_views(topic, settings)]
+    views = [statement for topic in TOPICS for statement in topic_views(topic, settings, masked)]
     return [catalog(settings, masked), *views, statement_set()]

@@ -42,10 +42,17 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Write the S3 identities and the keys that close the other ports."""
-    conf = _conf(settings)
-    conf.mkdir(parents=True, exist_ok=True)
+    """Its folders and its configuration."""
     (settings.var_dir / "object-store" / "admin").mkdir(parents=True, exist_ok=True)
+    write_conf(settings, _conf(settings), seen_as=_conf(settings), host=settings.host)
+
+
+def write_conf(settings: Settings, conf: Path, *, seen_as: Path, host: str) -> None:
+    """Write the S3 identities and the keys that close the other ports.
+
+    `seen_as` is where the process finds the folder `conf`, `host` the name by which its parts call each other.
+    """
+    conf.mkdir(parents=True, exist_ok=True)
     identity = {
         "name": "lakehouse",
         "credentials": [
@@ -57,11 +64,13 @@ def prepare(settings: Settings) -> None:
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
     _write_secret(conf / "s3.json", json.dumps({"identities": [identity]}))
-    _certify(conf, settings.host)
+    _certify(conf, host)
     key = settings.s3_signing_key.get_secret_value()
     sections = [f'[{name}]\nkey = "{key}"\nexpires_after_seconds = 60\n' for name in TOKENS]
-    sections += [f'[grpc]\nca = "{conf / AUTHORITY}"\n']
-    sections += [f'[grpc.{part}]\ncert = "{conf / CERTIFICATE}"\nkey = "{conf / CERTIFICATE}"\n' for part in PARTS]
+    sections += [f'[grpc]\nca = "{seen_as / AUTHORITY}"\n']
+    sections += [
+        f'[grpc.{part}]\ncert = "{seen_as / CERTIFICATE}"\nkey = "{seen_as / CERTIFICATE}"\n' for part in PARTS
+    ]
     _write_secret(conf / "security.toml", "\n".join(sections))
 
 
