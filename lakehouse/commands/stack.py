@@ -98,6 +98,17 @@ def status(as_json: bool = typer.Option(False, "--json", help="for machines")) -
 
 
 @app.command()
+def pages(names: list[str] = NAMES) -> None:
+    """The addresses of the services' pages, for people."""
+    from stack.native import lifecycle
+
+    settings = load_settings()
+    for service in lifecycle.select(names or [], with_required=False):
+        if service.url:
+            console.print(f"  {service.title:<28} {service.url(settings)}", markup=False, highlight=False)
+
+
+@app.command()
 def logs(
     name: str = typer.Argument(..., help="a service or a family"),
     lines: int = typer.Option(50, "-n", help="how many lines of each"),

@@ -60,6 +60,10 @@ class Airflow:
             raise AirflowUnreachable(f"Airflow does not answer at {self.url}: {error!r}", NEXT_STEP) from error
         return answer.json() if answer.content else None
 
+    def get(self, path: str, **query: Any) -> Any:
+        """What the API answers to a GET."""
+        return self._call("GET", path, params=query)
+
     def import_errors(self) -> list[str]:
         """What Airflow could not import of the DAG files."""
         found = self._call("GET", "/api/v2/importErrors")["import_errors"]

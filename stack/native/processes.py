@@ -93,9 +93,12 @@ def _pss_mb(pid: int) -> float:
     return int(match[1]) / 1024 if match else 0.0
 
 
-def memory_mb(pid: int) -> float:
-    """Memory of a process and all below it, in MB: proportional set size, so shared pages count once."""
-    return sum(_pss_mb(each) for each in descendants({pid}, all_processes()))
+def memory_mb(pid: int, seen: list[Stat] | None = None) -> float:
+    """Memory of a process and all below it, in MB: proportional set size, so shared pages count once.
+
+    Who asks for many processes gives `all_processes()`.
+    """
+    return sum(_pss_mb(each) for each in descendants({pid}, all_processes() if seen is None else seen))
 
 
 def booted_at() -> int:

@@ -18,6 +18,7 @@ SERVICE_MODULES = (
     "ingestion",
     "airflow",
     "superset",
+    "metrics",
 )
 
 

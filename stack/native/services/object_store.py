@@ -106,6 +106,7 @@ def command(settings: Settings) -> list[str]:
         "-master.telemetry=false",
         "-disableHttp",
         f"-admin.dataDir={data / 'admin'}",
+        f"-metricsPort={settings.s3_metrics_port}",
         f"-metricsIp={settings.host}",
     ]
 
@@ -159,6 +160,7 @@ SERVICES = (
             "master": "s3_master_port",
             "volume": "s3_volume_port",
             "filer": "s3_filer_port",
+            "metrics": "s3_metrics_port",
         },
         prepare=prepare,
         command=command,

@@ -1,0 +1,263 @@
+"""Faults as they happen, each with its repair: entering makes the fault, leaving mends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import date
+from pathlib import Path
+
+import httpx
+
+from lakehouse import maintenance, metadata
+from lakehouse.commands._airflow import DAG_ID
+from lakehouse.commands.world import generate_day, next_day, send_day
+from lakehouse.engines import clickhouse, trino
+from lakehouse.engines.airflow import FINISHED, Airflow
+from lakehouse.engines.flink import SqlGateway
+from lakehouse.engines.spark import spark_session
+from lakehouse.lesson import load, scratch_jobs
+from lakehouse.lesson.scratch import drop_scratch, scratch
+from lakehouse.observability import ingestion_samples
+from lakehouse.settings import PROJECT_ROOT, Settings
+from lakehouse.waiting import wait_until
+from stack.native import faults, lifecycle, supervisor
+from stack.native.services import postgres
+
+from .conftest import quiet
+
+Fault = Callable[[Settings], AbstractContextManager[None]]
+UNSIGNED, BAD_QUERIES, CONNECTIONS, SMALL_FILES = 25, 8, 67, 501
+DISK_STEP = 256 * 1024**2
+DISK_STEPS = 16
+CLOSE_DAG = "workbook_daily_close"
+SCRATCH = "alerts"
+
+
+# -- the door -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def unsigned_webhooks(settings: Settings) -> Iterator[None]:
+    """Somebody sends without the secret. Nothing is to be mended: he stops."""
+    for _ in range(UNSIGNED):
+        answer = httpx.post(f"{settings.ingestion_url}/webhooks/shopify/orders/create", content=b"{}", timeout=30)
+        assert answer.status_code == 401
+    yield
+
+
+def _unavailable() -> float:
+    refused = {"outcome": "refused", "reason": "broker_unavailable"}
+    return sum(s.value for s in ingestion_samples() if s.matches("webhook_requests_total", refused))
+
+
+@contextmanager
+def broker_hangs_under_a_day(settings: Settings) -> Iterator[None]:
+    """A day of webhooks, flaws and all, while the broker does not move; the senders try again until all is stored."""
+    day, before = next_day(settings.world_dir), _unavailable()
+    generate_day(settings, day)
+    found = supervisor.find(settings, "kafka")
+    assert found is not None
+    with ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(send_day, settings, day, rate=15, show=False)
+        os.kill(found.pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: _unavailable() > before, timeout=60, what="a webhook to be answered 503", every=0.2)
+        finally:
+            os.kill(found.pid, signal.SIGCONT)
+        sent.result()
+        sender.submit(load.finish, settings, [day]).result()
+    yield
+
+
+# -- queries and jobs ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def bad_queries(settings: Settings) -> Iterator[None]:
+    """A dashboard asks for what is not there, and a query divides what it should not."""
+    for number in range(BAD_QUERIES):
+        for engine, refused in (
+            (trino.query, trino.TrinoQueryFailed),
+            (clickhouse.query, clickhouse.ClickHouseQueryFailed),
+        ):
+            try:
+                engine(f"SELECT * FROM nowhere_{number}", settings=settings)
+            except refused:
+                continue
+            raise AssertionError("a query of what is not there was answered")
+    yield
+
+
+@contextmanager
+def spark_job_fails(settings: Settings) -> Iterator[None]:
+    """A job whose task raises an error each time it is tried."""
+    from pyspark.errors import PySparkException
+
+    try:
+        spark_session().sql("SELECT sum(if(id > 900, raise_error('made to fail'), id)) FROM range(1000)").collect()
+    except PySparkException:
+        yield
+    else:
+        raise AssertionError("the job did not fail")
+
+
+@contextmanager
+def flink_job_with_a_slow_step(settings: Settings) -> Iterator[None]:
+    """A source without a limit before a step that hashes long texts; it ends when its job is cancelled."""
+    name = f"scratch_{SCRATCH}_backpressure"
+    slow = "REPEAT(CAST(n AS STRING), 20000)"
+    for _ in range(3):
+        slow = f"SHA512(CONCAT({slow}, REPEAT('x', 50000)))"
+    with SqlGateway(settings, scratch_jobs.properties(name, 5)) as gateway:
+        gateway.execute("CREATE TEMPORARY TABLE fast (n BIGINT) WITH ('connector' = 'datagen')")
+        gateway.execute("CREATE TEMPORARY TABLE nowhere (k BIGINT, h STRING) WITH ('connector' = 'blackhole')")
+        counted = "SELECT MOD(n, 50) AS k, COUNT(*) AS n FROM fast GROUP BY MOD(n, 50)"
+        gateway.execute(f"INSERT INTO nowhere SELECT k, {slow} FROM ({counted})", {"pipeline.name": name})
+    try:
+        yield
+    finally:
+        scratch_jobs.drop_jobs(name)
+
+
+# -- Airflow ------------------------------------------------------------------------------------------------------
+
+
+def _ended(airflow: Airflow, dag: str, run: str) -> str:
+    wait_until(lambda: airflow.run_state(dag, run) in FINISHED, timeout=240, what=f"a run of {dag} to end")
+    return airflow.run_state(dag, run)
+
+
+@contextmanager
+def dag_run_fails(settings: Settings) -> Iterator[None]:
+    """A day is closed into a namespace that is not there; mended by a run that has one."""
+    airflow = Airflow(settings)
+    failed = airflow.trigger(CLOSE_DAG, {"namespace": "scratch_nobody_made_this"}, date(2025, 12, 9))
+    assert _ended(airflow, CLOSE_DAG, failed) == "failed"
+    try:
+        yield
+    finally:
+        namespace = scratch(f"{SCRATCH}_close")
+        mended = airflow.trigger(CLOSE_DAG, {"namespace": namespace}, date(2025, 12, 10))
+        assert _ended(airflow, CLOSE_DAG, mended) == "success"
+        drop_scratch(namespace)
+
+
+@contextmanager
+def dag_file_is_broken(settings: Settings) -> Iterator[None]:
+    """A DAG file that cannot be imported."""
+    path = PROJECT_ROOT / "dags" / "broken_by_a_test.py"
+    path.write_text("from airflow.sdk import NoSuchThing  # noqa: F401\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@contextmanager
+def pipeline_has_a_queue(settings: Settings) -> Iterator[None]:
+    """The pipeline's run: seven tasks want two slots. It ends by itself, and the marts have everything then."""
+    airflow = Airflow(settings)
+    run = airflow.trigger(DAG_ID)
+    yield
+    assert _ended(airflow, DAG_ID, run) == "success"
+
+
+# -- tables, stores, the disk -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def table_of_small_files(settings: Settings) -> Iterator[None]:
+    """A writer whose files hold a row each; mended by compaction."""
+    import pyarrow as pa
+
+    namespace = scratch(SCRATCH)
+    name = f"{namespace}.small"
+    try:
+        rows = pa.table({"n": pa.array(range(SMALL_FILES), pa.int64())})
+        table = metadata.catalog().create_table(name, rows.schema, properties={"write.target-file-size-bytes": "8"})
+        table.append(rows)
+        with table.transaction() as change:
+            change.remove_properties("write.target-file-size-bytes")
+        yield
+        assert maintenance.compact(spark_session(), name).files_after == 1
+    finally:
+        # after the alert has been seen to be quiet the table may go
+        LEFT.callback(drop_scratch, namespace)
+
+
+LEFT = ExitStack()
+"""What has to stay until the alerts have been looked at again."""
+
+
+@contextmanager
+def connections_are_taken(settings: Settings) -> Iterator[None]:
+    """A client that opens a connection for each thing it does, and closes none."""
+    with ExitStack() as opened:
+        for _ in range(CONNECTIONS):
+            opened.callback(postgres.connect(settings).close)
+        yield
+
+
+@contextmanager
+def disk_fills(settings: Settings) -> Iterator[None]:
+    """A file that grows by a quarter of a gigabyte a second."""
+    path, stop = Path(settings.data_dir) / "var" / "filling", threading.Event()
+
+    def grow() -> None:
+        with path.open("wb") as stream:
+            for step in range(DISK_STEPS):
+                os.posix_fallocate(stream.fileno(), step * DISK_STEP, DISK_STEP)
+                if stop.wait(1):
+                    return
+
+    with ThreadPoolExecutor(1) as writer:
+        grown = writer.submit(grow)
+        try:
+            yield
+        finally:
+            stop.set()
+            grown.result()
+            path.unlink()
+
+
+# -- services -----------------------------------------------------------------------------------------------------
+
+
+def stopped(name: str) -> Fault:
+    """A service that nobody restarts, until somebody does."""
+
+    @contextmanager
+    def fault(settings: Settings) -> Iterator[None]:
+        supervisor.stop(settings, name)
+        try:
+            yield
+        finally:
+            lifecycle.up(settings, lifecycle.select([name], with_required=False), quiet)
+
+    return fault
+
+
+@contextmanager
+def worker_of_flink_is_gone(settings: Settings) -> Iterator[None]:
+    """No TaskManager, and webhooks come in."""
+    supervisor.stop(settings, "flink-taskmanager")
+    day = next_day(settings.world_dir)
+    generate_day(settings, day)
+    with ThreadPoolExecutor(1) as sender:
+        sender.submit(send_day, settings, day, show=False).result()
+    try:
+        yield
+    finally:
+        lifecycle.up(settings, lifecycle.select(["flink-taskmanager"], with_required=False), quiet)
+
+
+@contextmanager
+def catalog_is_killed(settings: Settings) -> Iterator[None]:
+    """A crash: supervisord starts it again."""
+    faults.wait_until_back(settings, faults.kill(settings, "catalog"))
+    yield
