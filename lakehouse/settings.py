@@ -120,6 +120,7 @@ class Settings(ScoringSettings):
     clickhouse_url: str
     airflow_url: str
     superset_url: str
+    postgres_host: str
     ingestion_url: str
     metrics_url: str = Field(description="where metrics are asked for with PromQL")
     public_base_url: str = Field(description="what senders see as this server's origin; part of HubSpot's signature")
@@ -200,6 +201,7 @@ class Settings(ScoringSettings):
             "trino_url": f"http://{host}:{filled['trino_port']}",
             "clickhouse_url": f"http://{host}:{filled['clickhouse_port']}",
             "airflow_url": f"http://{host}:{filled['airflow_port']}",
+            "postgres_host": host,
             "superset_url": f"http://{host}:{filled['superset_port']}",
             "ingestion_url": f"http://{host}:{filled['ingestion_port']}",
             "metrics_url": f"http://{host}:{filled['metrics_port']}",

@@ -15,7 +15,7 @@ from lakehouse.settings import PROJECT_ROOT, Settings
 from stack.compose import environment
 from stack.compose.topology import inside
 from stack.native.artifacts import read_list
-from stack.native.services import object_store
+from stack.native.services import metrics, object_store
 from stack.native.services.flink import java_modules
 from stack.native.services.trino import JVM_OPTIONS
 
@@ -91,6 +91,16 @@ def _trino(s: Settings) -> dict[str, str]:
     }
 
 
+def _scraped(s: Settings) -> dict[str, str]:
+    return metrics.scrape_values(s) | {
+        # Polaris has its metrics beside its health, on a port of its own
+        "catalog": "catalog:8182",
+        "catalog_path": "/q/metrics",
+        "object_store": f"object-store:{s.s3_metrics_port}",
+        "exporter": f"metrics-exporter:{s.metrics_exporter_port}",
+    }
+
+
 def rendered(settings: Settings) -> dict[str, str]:
     """Path below the folder of rendered files → text, for all that holds no secret."""
     s = inside(settings)
@@ -99,13 +109,11 @@ def rendered(settings: Settings) -> dict[str, str]:
         "spark": ("master.conf", "worker.conf", "connect.conf", "log4j2.properties"),
         "trino": ("config.properties", "log.properties", "catalog/lakehouse.properties", "catalog/tpch.properties"),
         "redpanda": ("bootstrap.yaml",),
-        "prometheus": ("prometheus.yml",),
     }
     values = {
         "flink": _flink(s),
         "spark": _spark(s),
         "trino": _trino(s),
-        "prometheus": {},
         "redpanda": {"max_message_bytes": str(s.max_body_bytes + 65_536)},
     }
     found = {}
@@ -113,6 +121,10 @@ def rendered(settings: Settings) -> dict[str, str]:
         for name in names:
             path = f"{service}/{name}"
             found[path] = fill((TEMPLATES / path).read_text(encoding="utf-8"), values[service], path)
+    found["prometheus/prometheus.yml"] = (TEMPLATES / "prometheus/prometheus.yml").read_text(encoding="utf-8")
+    # braces of PromQL are no places: only what is given is replaced
+    found["prometheus/scrape.yml"] = metrics.fill_in(metrics.TEMPLATES / "scrape.yml", _scraped(s))
+    found["prometheus/alerts.yml"] = metrics.fill_in(metrics.TEMPLATES / "alerts.yml", metrics.alert_values(s))
     found["trino/jvm.config"] = "\n".join(JVM_OPTIONS) + "\n"
     return found
 

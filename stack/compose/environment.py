@@ -22,8 +22,8 @@ from lakehouse.settings import ENV_PREFIX, PROJECT_ROOT, Settings
 from stack.compose.topology import EXTRA_PORTS
 
 DERIVED = ("CATALOG_TOKEN_KEY", "TRINO_SHARED_SECRET", "GRAFANA_PASSWORD")
-PASSED_ON = ("shopify_shops", "pipeline_schedule", "postgres_user", "catalog_client_id", "clickhouse_user",
-             "airflow_user", "superset_user", "s3_region", "warehouse")  # fmt: skip
+PASSED_ON = ("stack_name", "shopify_shops", "pipeline_schedule", "postgres_user", "catalog_client_id",
+             "clickhouse_user", "airflow_user", "superset_user", "s3_region", "warehouse")  # fmt: skip
 """Settings that are no secret and that a container must have as this machine has them."""
 
 

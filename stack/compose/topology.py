@@ -7,7 +7,7 @@ from typing import Any
 from lakehouse.ports import SEED_PORTS
 from lakehouse.settings import Settings
 
-EXTRA_PORTS = {"CONSOLE_PORT": 8080, "PROMETHEUS_PORT": 9090, "GRAFANA_PORT": 3000}
+EXTRA_PORTS = {"CONSOLE_PORT": 8080, "GRAFANA_PORT": 3000}
 """Default host ports of the services that only Compose has."""
 CATALOG_NAME = "lakehouse"
 CATALOG_SCOPE = "PRINCIPAL_ROLE:ALL"
@@ -33,6 +33,9 @@ def inside(settings: Settings) -> Settings:
         "trino_url": f"http://trino:{ports['trino_port']}",
         "clickhouse_url": f"http://clickhouse:{ports['clickhouse_port']}",
         "airflow_url": f"http://airflow-api-server:{ports['airflow_port']}",
+        "spark_connect_ui_url": f"http://spark-connect:{ports['spark_connect_ui_port']}",
+        "metrics_url": f"http://prometheus:{ports['metrics_port']}",
+        "postgres_host": "postgres",
         "superset_url": f"http://superset:{ports['superset_port']}",
         "ingestion_url": f"http://ingestion:{ports['ingestion_port']}",
     }
