@@ -49,6 +49,10 @@ class Airflow:
         token = self._call("POST", "/auth/token", json=credentials)["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
+    def version(self) -> str:
+        """Of Airflow itself."""
+        return str(self._call("GET", "/api/v2/version")["version"])
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             answer = self._http.request(method, path, **arguments)

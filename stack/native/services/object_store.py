@@ -8,16 +8,12 @@ stack's key, and gRPC, over which the parts talk to each other, wants this stack
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlparse
 
 import trustme
-from botocore.client import BaseClient
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
 
+from lakehouse.engines.object_store import bucket, s3_client
 from lakehouse.settings import Settings
 from stack.native.service import NotHealthy, Service
 
@@ -25,11 +21,6 @@ HEALTH_KEY = "_health/probe"
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 AUTHORITY, CERTIFICATE = "authority.pem", "certificate.pem"
 PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "client")
-
-
-def bucket(settings: Settings) -> str:
-    """The warehouse's bucket."""
-    return urlparse(settings.warehouse).netloc
 
 
 def _conf(settings: Settings) -> Path:
@@ -109,35 +100,6 @@ def command(settings: Settings) -> list[str]:
         f"-metricsPort={settings.s3_metrics_port}",
         f"-metricsIp={settings.host}",
     ]
-
-
-@lru_cache(maxsize=4)
-def _client(endpoint: str, region: str, access: str, secret: str) -> BaseClient:
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": "path"},
-        connect_timeout=3,
-        read_timeout=5,
-        retries={"max_attempts": 1},
-    )
-    return get_session().create_client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-        config=config,
-    )
-
-
-def s3_client(settings: Settings) -> BaseClient:
-    """A signed client of this stack's object store."""
-    return _client(
-        settings.s3_endpoint,
-        settings.s3_region,
-        settings.s3_access_key.get_secret_value(),
-        settings.s3_secret_key.get_secret_value(),
-    )
 
 
 def healthy(settings: Settings) -> None:
