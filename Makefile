@@ -3,11 +3,13 @@ PYTHON ?= python3.11
 LAKEHOUSE := .lakehouse/env/bin/lakehouse
 RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
+COMPOSE := docker compose --file stack/compose/compose.yaml --env-file $(or $(LAKEHOUSE_DATA_DIR),.lakehouse/stack)/compose/.env
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset observe dashboards lab notebooks exercises lint bench lock
+.PHONY: help doctor setup demo test test-fast up down status reset observe dashboards lab notebooks exercises lint bench
+.PHONY: compose-up compose-down compose-check lock
 
 help:  ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 doctor:  ## is this machine ready? (needs nothing installed)
 	@if [ -x $(LAKEHOUSE) ]; then $(LAKEHOUSE) stack doctor; else $(PYTHON) stack/doctor.py; fi
@@ -47,6 +49,16 @@ observe: setup  ## metrics, pictures and alerts of the whole stack, beside it; b
 
 lab: setup  ## JupyterLab on the notebooks
 	@$(LAKEHOUSE) lab
+
+compose-up: setup  ## the core as containers (needs Docker Compose)
+	@$(LAKEHOUSE) compose prepare
+	@$(COMPOSE) --profile core up --build --detach --wait
+
+compose-down:  ## stop the containers; data stays in their volumes
+	@$(COMPOSE) --profile '*' down
+
+compose-check: setup  ## compose.yaml loaded by Compose's own loader; no Docker needed
+	@$(LAKEHOUSE) compose check
 
 dashboards: setup  ## Superset with dashboards over ClickHouse and Trino; prints their addresses
 	@$(PYTHON) stack/setup.py dashboards

@@ -8,6 +8,7 @@ and reads no file; `load_settings()` does.
 from __future__ import annotations
 
 import os
+import secrets
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,18 @@ from lakehouse.ports import SEED_PORTS
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 HOME = PROJECT_ROOT / ".lakehouse"
 ENV_PREFIX = "LAKEHOUSE_"
+SECRET_BYTES = 24
+OF_SERVICES_HERE = (
+    "postgres_password",
+    "s3_signing_key",
+    "airflow_secret_key",
+    "airflow_jwt_secret",
+    "supervisor_password",
+    "jupyter_token",
+    "superset_password",
+    "superset_secret_key",
+)
+"""Secrets that only services started here have; a process of the remote profile need not be given them."""
 
 
 class ScoringSettings(BaseSettings):
@@ -46,6 +59,9 @@ class Settings(ScoringSettings):
     home: Path = Field(HOME, description="installed tools: environments, jars, Trino, its Java")
     data_dir: Path = Field(HOME / "stack", description="one stack's state: data, conf, logs, runs, secrets")
     stack_name: str = Field("default", description="shown in status and process titles")
+    profile: Literal["native", "compose", "remote"] = Field(
+        "native", description="what starts the services: supervisord here, Docker Compose, or somebody else"
+    )
 
     # -- ports (each a setting; the offset moves all that are not set) --------------------------------
     port_offset: int = Field(0, ge=0, le=20_000)
@@ -85,10 +101,17 @@ class Settings(ScoringSettings):
 
     # -- endpoints (default: the native services above; set them to reach managed ones) ----------------
     catalog_uri: str
+    catalog_oauth2_uri: str = Field(description="where a token is had for the client id and secret")
+    catalog_scope: str = Field("catalog", description="OAuth2 scope of that token")
+    catalog_warehouse: str = Field(description="what this catalog calls the warehouse: its location, or a name")
     s3_endpoint: str
     s3_region: str = "us-east-1"
-    warehouse: str = "s3://warehouse/"
+    s3_path_style: bool = Field(True, description="bucket in the path, not in the host name")
+    warehouse: str = Field("s3://warehouse/", description="where the tables' files are")
     kafka_bootstrap: str
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    kafka_replication_factor: int = Field(1, ge=1, description="of the topics that are made here")
     flink_rest_url: str
     flink_gateway_url: str
     spark_remote: str
@@ -97,9 +120,13 @@ class Settings(ScoringSettings):
     clickhouse_url: str
     airflow_url: str
     superset_url: str
+    postgres_host: str
     ingestion_url: str
     metrics_url: str = Field(description="where metrics are asked for with PromQL")
     public_base_url: str = Field(description="what senders see as this server's origin; part of HubSpot's signature")
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that clients trust for TLS, instead of the system's"
+    )
 
     # -- credentials ------------------------------------------------------------------------------------
     postgres_user: str = "lakehouse"
@@ -109,14 +136,16 @@ class Settings(ScoringSettings):
     s3_signing_key: SecretStr = Field(description="closes the object store's filer and master to clients without it")
     catalog_client_id: str = "lakehouse"
     catalog_client_secret: SecretStr
+    flink_user: str = Field("", description="of HTTP basic authentication before Flink's REST APIs")
+    flink_password: SecretStr | None = None
+    spark_token: SecretStr | None = Field(None, description="bearer token of Spark Connect")
+    trino_user: str = "lakehouse"
+    trino_password: SecretStr | None = Field(None, description="Trino takes one over https only")
     clickhouse_user: str = "lakehouse"
     clickhouse_password: SecretStr
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     # both stand between quotes in what Java clients are configured by
     kafka_user: str = Field("lakehouse", pattern=r'^[^"\\\s]+$')
     kafka_password: SecretStr
-    kafka_ca_file: str | None = Field(None, description="whom a broker with TLS is checked against; none: the system's")
     airflow_user: str = "admin"
     airflow_password: SecretStr
     airflow_secret_key: SecretStr
@@ -156,8 +185,16 @@ class Settings(ScoringSettings):
         for name, port in SEED_PORTS.items():
             filled.setdefault(name, port + offset)
         host = filled.get("host") or "127.0.0.1"
+        if filled.get("profile") == "remote":
+            for name in OF_SERVICES_HERE:
+                # nobody knows them, and nothing here asks for them
+                filled.setdefault(name, secrets.token_urlsafe(SECRET_BYTES))
+            if not str(filled.get("kafka_security_protocol", "SASL")).startswith("SASL"):
+                filled.setdefault("kafka_password", secrets.token_urlsafe(SECRET_BYTES))
+        filled.setdefault("catalog_uri", f"http://{host}:{filled['catalog_port']}")
         for name, value in {
-            "catalog_uri": f"http://{host}:{filled['catalog_port']}",
+            "catalog_oauth2_uri": f"{str(filled['catalog_uri']).rstrip('/')}/v1/oauth/tokens",
+            "catalog_warehouse": filled.get("warehouse") or "s3://warehouse/",
             "s3_endpoint": f"http://{host}:{filled['s3_port']}",
             "kafka_bootstrap": f"{host}:{filled['kafka_port']}",
             "flink_rest_url": f"http://{host}:{filled['flink_port']}",
@@ -167,6 +204,7 @@ class Settings(ScoringSettings):
             "trino_url": f"http://{host}:{filled['trino_port']}",
             "clickhouse_url": f"http://{host}:{filled['clickhouse_port']}",
             "airflow_url": f"http://{host}:{filled['airflow_port']}",
+            "postgres_host": host,
             "superset_url": f"http://{host}:{filled['superset_port']}",
             "ingestion_url": f"http://{host}:{filled['ingestion_port']}",
             "metrics_url": f"http://{host}:{filled['metrics_port']}",
@@ -178,8 +216,8 @@ class Settings(ScoringSettings):
     @model_validator(mode="after")
     def _no_empty_secret(self) -> Settings:
         for name, value in self:
-            secrets = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(s, SecretStr) and not s.get_secret_value() for s in secrets):
+            held = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(one, SecretStr) and not one.get_secret_value() for one in held):
                 raise ValueError(f"{ENV_PREFIX}{name.upper()} holds an empty secret; give it a value or remove it")
         return self
 
@@ -189,6 +227,18 @@ class Settings(ScoringSettings):
         if any(character in '"\\' or not character.isprintable() for character in value.get_secret_value()):
             raise ValueError("the password may hold no quote, no backslash and no control character")
         return value
+
+    @model_validator(mode="after")
+    def _whole_logins(self) -> Settings:
+        """A login that would only fail at its first use is refused now."""
+        for name in ("trino", "flink"):
+            if getattr(self, f"{name}_password") and not getattr(self, f"{name}_user"):
+                raise ValueError(f"{ENV_PREFIX}{name.upper()}_PASSWORD is set, {ENV_PREFIX}{name.upper()}_USER is not")
+        if self.trino_password and not self.trino_url.startswith("https:"):
+            raise ValueError(f"{ENV_PREFIX}TRINO_PASSWORD goes over https only; {ENV_PREFIX}TRINO_URL is not")
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise ValueError(f"{ENV_PREFIX}CA_FILE: there is no file {self.ca_file}")
+        return self
 
     # -- folders of one stack -------------------------------------------------------------------------------
     @property

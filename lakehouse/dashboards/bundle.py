@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import yaml
 
 from lakehouse.dashboards.question import query_context
-from lakehouse.engines import trino
 from lakehouse.settings import PROJECT_ROOT, Settings
 
 ASSETS = PROJECT_ROOT / "stack" / "conf" / "superset" / "assets"
@@ -63,7 +62,7 @@ def _places(settings: Settings) -> dict[str, str]:
         "clickhouse_scheme": clickhouse.scheme,
         "clickhouse_host": clickhouse.hostname or settings.host,
         "clickhouse_port": str(clickhouse.port or settings.clickhouse_port),
-        "trino_user": trino.USER,
+        "trino_user": settings.trino_user,
         "trino_scheme": lake.scheme,
         "trino_host": lake.hostname or settings.host,
         "trino_port": str(lake.port or settings.trino_port),

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from lakehouse.engines.tls import context
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -44,9 +45,13 @@ class Airflow:
         s = settings or get_settings()
         self.url = s.airflow_url
         credentials = {"username": s.airflow_user, "password": s.airflow_password.get_secret_value()}
-        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS)
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, verify=context(s))
         token = self._call("POST", "/auth/token", json=credentials)["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def version(self) -> str:
+        """Of Airflow itself."""
+        return str(self._call("GET", "/api/v2/version")["version"])
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
@@ -47,17 +47,20 @@ def iceberg_catalog(settings: Settings | None = None) -> Catalog:
         ) from error
 
 
-def _properties(s: Settings) -> dict[str, str]:
-    return {
+def _properties(s: Settings) -> dict[str, Any]:
+    properties: dict[str, Any] = {
         "type": "rest",
         "uri": s.catalog_uri,
         "credential": f"{s.catalog_client_id}:{s.catalog_client_secret.get_secret_value()}",
-        "oauth2-server-uri": f"{s.catalog_uri}/v1/oauth/tokens",
-        "scope": "catalog",
-        "warehouse": s.warehouse,
+        "oauth2-server-uri": s.catalog_oauth2_uri,
+        "scope": s.catalog_scope,
+        "warehouse": s.catalog_warehouse,
         "s3.endpoint": s.s3_endpoint,
         "s3.access-key-id": s.s3_access_key.get_secret_value(),
         "s3.secret-access-key": s.s3_secret_key.get_secret_value(),
         "s3.region": s.s3_region,
-        "s3.force-virtual-addressing": "false",
+        "s3.force-virtual-addressing": str(not s.s3_path_style).lower(),
     }
+    if s.ca_file:
+        properties["ssl"] = {"cabundle": str(s.ca_file)}
+    return properties

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engines.tls import ca_bundle
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 LAKE = "ice"
 TIMEOUT_SECONDS = 120
+HTTPS_PORT = 8443
 
 
 class ClickHouseUnavailable(LakehouseError):
@@ -39,8 +41,9 @@ def clickhouse_client(settings: Settings | None = None, *, database: str = "defa
     try:
         return clickhouse_connect.get_client(
             host=url.hostname or s.host,
-            port=url.port or s.clickhouse_port,
+            port=url.port or (HTTPS_PORT if url.scheme == "https" else s.clickhouse_port),
             secure=url.scheme == "https",
+            ca_cert=ca_bundle(s),
             username=s.clickhouse_user,
             password=s.clickhouse_password.get_secret_value(),
             database=database,

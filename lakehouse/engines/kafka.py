@@ -45,8 +45,8 @@ def client_config(settings: Settings | None = None) -> dict[str, Any]:
             "sasl.username": s.kafka_user,
             "sasl.password": s.kafka_password.get_secret_value(),
         }
-    if s.kafka_security_protocol.endswith("SSL") and s.kafka_ca_file:
-        config["ssl.ca.location"] = s.kafka_ca_file
+    if s.kafka_security_protocol.endswith("SSL") and s.ca_file:
+        config["ssl.ca.location"] = str(s.ca_file)
     return config
 
 
@@ -64,8 +64,10 @@ def flink_options(settings: Settings | None = None) -> dict[str, str]:
             "config.providers": "env",
             "config.providers.env.class": f"{FLINK_KAFKA}.common.config.provider.EnvVarConfigProvider",
         }
-    if s.kafka_security_protocol.endswith("SSL") and s.kafka_ca_file:
-        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.location": s.kafka_ca_file}
+    if s.kafka_security_protocol.endswith("SSL") and s.ca_file:
+        # inline: the TaskManager that uses them may be on another machine
+        certificates = s.ca_file.read_text(encoding="ascii").strip()
+        options |= {"ssl.truststore.type": "PEM", "ssl.truststore.certificates": certificates}
     return {f"properties.{name}": value for name, value in options.items()}
 
 
@@ -118,7 +120,10 @@ def ensure_topics(settings: Settings | None = None) -> list[str]:
     missing = [name for name in TOPICS if name not in topic_names(settings)]
     if missing:
         client = admin(settings)
-        futures = client.create_topics([NewTopic(n, num_partitions=PARTITIONS, replication_factor=1) for n in missing])
+        copies = (settings or get_settings()).kafka_replication_factor
+        futures = client.create_topics(
+            [NewTopic(name, num_partitions=PARTITIONS, replication_factor=copies) for name in missing]
+        )
         for future in futures.values():
             future.result(timeout=ADMIN_TIMEOUT_SECONDS)
     return missing

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
+from urllib.parse import quote, urlparse
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
@@ -35,14 +35,31 @@ def _probe(remote: str) -> None:
         ) from error
 
 
+def connect_url(settings: Settings) -> str:
+    """The address as Spark's client takes it, with the token in it: not for showing.
+
+    A token travels over TLS, or on this machine; the client takes the latter from the name `localhost` alone.
+    """
+    if settings.spark_token is None:
+        return settings.spark_remote
+    address, _, parameters = settings.spark_remote.partition("/;")
+    address = address.rstrip("/").replace("//127.0.0.1", "//localhost")
+    kept = [one for one in parameters.split(";") if one]
+    return "/;".join([address, ";".join([*kept, f"token={quote(settings.spark_token.get_secret_value(), safe='')}"])])
+
+
 def spark_session(settings: Settings | None = None) -> SparkSession:
     """This process's session: the catalog `lakehouse` is the default one, times are UTC.
 
     The same session is given again while the server still knows it; after the server was restarted a new one is.
     Raises `SparkNotReachable`.
     """
-    remote = (settings or get_settings()).spark_remote
+    s = settings or get_settings()
+    remote = connect_url(s)
     _probe(remote)
+    if s.ca_file:
+        # the one way to tell gRPC whom to trust; read when the first channel is made
+        os.environ.setdefault("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(s.ca_file))
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engines.tls import ca_bundle
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from trino.dbapi import Connection
 
 CATALOG = "lakehouse"
-USER = "lakehouse"
 TIMEOUT_SECONDS = 120.0
 
 
@@ -27,14 +27,19 @@ def trino_connection(settings: Settings | None = None, *, schema: str | None = N
     """A DB-API connection; nothing is sent before the first query. Values come back as Python types."""
     from urllib.parse import urlsplit
 
+    from trino.auth import BasicAuthentication
     from trino.dbapi import connect
 
-    url = urlsplit((settings or get_settings()).trino_url)
+    s = settings or get_settings()
+    url = urlsplit(s.trino_url)
+    password = s.trino_password.get_secret_value() if s.trino_password else None
     return connect(
         host=url.hostname,
         port=url.port,
         http_scheme=url.scheme,
-        user=USER,
+        user=s.trino_user,
+        auth=BasicAuthentication(s.trino_user, password) if password else None,
+        verify=ca_bundle(s) or True,
         catalog=CATALOG,
         schema=schema,
         timezone="UTC",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from lakehouse.engines.spark import connect_url
 from lakehouse.settings import Settings, get_settings
 from lakehouse.waiting import wait_until
 
@@ -120,7 +121,7 @@ class SecondWorker:
         port, ui_port = free_port(s.host), free_port(s.host)
         self.ui = f"http://{s.host}:{ui_port}"
         conf = self.folder / "connect.conf"
-        conf.touch(mode=0o600)  # it holds the stack's secrets, and goes as soon as it was read
+        conf.touch(mode=0o600)
         conf.write_text(with_settings((spark.conf_folder(s) / "connect.conf").read_text(encoding="utf-8"), {
             "spark.app.name": "second-worker", "spark.cores.max": str(EXECUTORS), "spark.executor.cores": "1",
             "spark.executor.memory": f"{EXECUTOR_MB}m", "spark.driver.memory": f"{DRIVER_MB}m",
@@ -139,7 +140,8 @@ class SecondWorker:
         conf.unlink()
         # pyspark.sql.functions looks here to know which kind of session it builds expressions for
         os.environ["SPARK_CONNECT_MODE_ENABLED"] = "1"
-        session = ConnectSession.builder.remote(f"sc://{s.host}:{port}").create()
+        remote = connect_url(s.model_copy(update={"spark_remote": f"sc://{s.host}:{port}"}))
+        session = ConnectSession.builder.remote(remote).create()
         atexit.unregister(session.client._cleanup_ml_cache)  # it would wait for a server that has gone by then
         self._sessions.append(session)
         return session

@@ -35,7 +35,7 @@ def collect(settings: Settings) -> list[Sample]:
     """One line a database, and how many connections are allowed. Raises `MetricsUnavailable`."""
     try:
         connection = psycopg2.connect(
-            host=settings.host, port=settings.postgres_port, user=settings.postgres_user, dbname="postgres",
+            host=settings.postgres_host, port=settings.postgres_port, user=settings.postgres_user, dbname="postgres",
             password=settings.postgres_password.get_secret_value(), connect_timeout=5,
         )  # fmt: skip
         try:

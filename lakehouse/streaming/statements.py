@@ -31,9 +31,14 @@ def _triggered(text: str) -> str:
     return f"CASE WHEN {text} LIKE '%Z' THEN {_micros(text)} ELSE {_iso(text)} END"
 
 
+def literal(text: str) -> str:
+    """A text as it stands between quotes in Flink's SQL."""
+    return text.replace("'", "''")
+
+
 def broker(settings: Settings) -> str:
     """The options by which a source table reaches the event log; there is no secret in them."""
-    return ",\n    ".join(f"'{name}' = '{value}'" for name, value in flink_options(settings).items())
+    return ",\n    ".join(f"'{name}' = '{literal(value)}'" for name, value in flink_options(settings).items())
 
 
 def topic_views(topic: str, settings: Settings) -> list[str]:
@@ -72,17 +77,17 @@ def catalog(settings: Settings, masked: bool = False) -> str:
         "catalog-type": "rest",
         "uri": settings.catalog_uri,
         "credential": secret(f"{settings.catalog_client_id}:{client_secret}"),
-        "oauth2-server-uri": f"{settings.catalog_uri}/v1/oauth/tokens",
-        "scope": "catalog",
-        "warehouse": settings.warehouse,
+        "oauth2-server-uri": settings.catalog_oauth2_uri,
+        "scope": settings.catalog_scope,
+        "warehouse": settings.catalog_warehouse,
         "io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
         "s3.endpoint": settings.s3_endpoint,
-        "s3.path-style-access": "true",
+        "s3.path-style-access": str(settings.s3_path_style).lower(),
         "s3.access-key-id": secret(settings.s3_access_key.get_secret_value()),
         "s3.secret-access-key": secret(settings.s3_secret_key.get_secret_value()),
         "client.region": settings.s3_region,
     }
-    body = ",\n".join(f"    '{name}' = '{value}'" for name, value in options.items())
+    body = ",\n".join(f"    '{name}' = '{literal(value)}'" for name, value in options.items())
     return f"CREATE CATALOG lakehouse WITH (\n{body}\n)"
 
 

@@ -6,22 +6,23 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import get_args
+from typing import get_args, get_origin
 
 from pydantic import SecretStr
 
-from lakehouse.settings import ENV_PREFIX, Settings, secrets_file
-
-SECRET_BYTES = 24
+from lakehouse.settings import ENV_PREFIX, SECRET_BYTES, Settings, secrets_file
 
 
 def _secret_fields() -> dict[str, bool]:
-    """Name of each secret setting → whether it is a list of secrets (for rotation)."""
+    """Name of each secret setting that must be there → whether it is a list of secrets (for rotation).
+
+    An optional one is a login at somebody else's service: nothing that could be generated.
+    """
     fields = {}
     for name, field in Settings.model_fields.items():
         if field.annotation is SecretStr:
             fields[name] = False
-        elif SecretStr in get_args(field.annotation):
+        elif get_origin(field.annotation) is tuple and SecretStr in get_args(field.annotation):
             fields[name] = True
     return fields
 

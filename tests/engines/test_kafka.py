@@ -37,16 +37,16 @@ def changed(settings: Settings, **values: Any) -> Settings:
     ],
 )
 def test_a_client_says_what_the_protocol_asks_for_and_no_more(
-    settings: Settings, protocol: str, mechanism: str, asks: set[str]
+    settings: Settings, tmp_path: Path, protocol: str, mechanism: str, asks: set[str]
 ) -> None:
-    own = changed(
-        settings, kafka_security_protocol=protocol, kafka_sasl_mechanism=mechanism, kafka_ca_file="authority.pem"
-    )
+    authority = tmp_path / "authority.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----\n", encoding="ascii")
+    own = changed(settings, kafka_security_protocol=protocol, kafka_sasl_mechanism=mechanism, ca_file=authority)
     config = kafka.client_config(own)
     assert set(config) == {"bootstrap.servers", "security.protocol"} | asks
     flink = kafka.flink_options(own)
     assert ("properties.sasl.jaas.config" in flink) == ("sasl.username" in asks)
-    assert ("properties.ssl.truststore.location" in flink) == ("ssl.ca.location" in asks)
+    assert ("properties.ssl.truststore.certificates" in flink) == ("ssl.ca.location" in asks)
     if "sasl.username" in asks:
         assert ("Plain" if mechanism == "PLAIN" else "Scram") in flink["properties.sasl.jaas.config"]
 
@@ -54,7 +54,7 @@ def test_a_client_says_what_the_protocol_asks_for_and_no_more(
 def test_the_systems_authorities_are_used_where_none_is_named(settings: Settings) -> None:
     own = changed(settings, kafka_security_protocol="SASL_SSL")
     assert "ssl.ca.location" not in kafka.client_config(own)
-    assert "properties.ssl.truststore.location" not in kafka.flink_options(own)
+    assert "properties.ssl.truststore.certificates" not in kafka.flink_options(own)
 
 
 def test_no_statement_of_flink_holds_the_password(settings: Settings) -> None:

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.session import get_session
 
+from lakehouse.engines.object_store import bucket, s3_client
 from lakehouse.settings import Settings, get_settings
-from stack.native.services.object_store import bucket, s3_client
 
 pytestmark = pytest.mark.stack
 KEY, CONTENT = "_test/secret-object", b"for those with the key"

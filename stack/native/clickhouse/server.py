@@ -28,24 +28,32 @@ MAX_MEMORY_BYTES = 1_000_000_000
 
 
 def _prepare(engine: Engine, settings: Settings) -> None:
-    """The database that dashboards read, and the lake's tables as they are in the catalog."""
-    engine.execute(f"CREATE DATABASE IF NOT EXISTS {MARTS} ENGINE = Atomic")
+    for statement in databases(settings):
+        engine.execute(statement)
+
+
+def databases(settings: Settings) -> list[str]:
+    """The database that dashboards read, and the lake's tables as they are in the catalog. They hold secrets."""
     secret = f"{settings.catalog_client_id}:{settings.catalog_client_secret.get_secret_value()}"
     bucket = settings.warehouse.removeprefix("s3://").strip("/")
     keys = [literal(key.get_secret_value()) for key in (settings.s3_access_key, settings.s3_secret_key)]
     options = {
         "catalog_type": "rest",
-        "warehouse": settings.warehouse,
+        "warehouse": settings.catalog_warehouse,
         "storage_endpoint": f"{settings.s3_endpoint}/{bucket}",
         "catalog_credential": secret,
-        "oauth_server_uri": f"{settings.catalog_uri}/v1/oauth/tokens",
+        "oauth_server_uri": settings.catalog_oauth2_uri,
+        "auth_scope": settings.catalog_scope,
     }
     said = ", ".join(f"{name} = {literal(value)}" for name, value in options.items())
-    engine.execute("SET allow_database_iceberg = 1")
-    # made anew each time: endpoints and secrets are the settings' of now
-    engine.execute(f"DROP DATABASE IF EXISTS {LAKE}")
     where = ", ".join([literal(f"{settings.catalog_uri}/v1"), *keys])
-    engine.execute(f"CREATE DATABASE {LAKE} ENGINE = DataLakeCatalog({where}) SETTINGS {said}")
+    return [
+        f"CREATE DATABASE IF NOT EXISTS {MARTS} ENGINE = Atomic",
+        "SET allow_database_iceberg = 1",
+        # made anew each time: endpoints and secrets are the settings' of now
+        f"DROP DATABASE IF EXISTS {LAKE}",
+        f"CREATE DATABASE {LAKE} ENGINE = DataLakeCatalog({where}) SETTINGS {said}",
+    ]
 
 
 def _failure(error: ClickHouseError, query_id: str) -> Response:

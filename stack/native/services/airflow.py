@@ -39,7 +39,7 @@ def environment(settings: Settings) -> dict[str, str]:
     home = airflow_home(settings)
     database = (
         f"postgresql+psycopg2://{settings.postgres_user}:{settings.postgres_password.get_secret_value()}"
-        f"@{settings.host}:{settings.postgres_port}/{DATABASE}"
+        f"@{settings.postgres_host}:{settings.postgres_port}/{DATABASE}"
     )
     bin_dir = settings.home / "airflow-env" / "bin"
     return {
@@ -136,7 +136,7 @@ def _heartbeat(settings: Settings, job_type: str) -> None:
     """A component is healthy when its own heartbeat in the metadata database is fresh."""
     try:
         connection = psycopg2.connect(
-            host=settings.host,
+            host=settings.postgres_host,
             port=settings.postgres_port,
             user=settings.postgres_user,
             password=settings.postgres_password.get_secret_value(),

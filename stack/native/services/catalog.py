@@ -55,7 +55,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "REST_PORT": str(settings.catalog_port),
         "REST_CLIENT_ID": settings.catalog_client_id,
         "REST_CLIENT_SECRET": settings.catalog_client_secret.get_secret_value(),
-        "CATALOG_URI": f"jdbc:postgresql://{settings.host}:{settings.postgres_port}/iceberg_catalog",
+        "CATALOG_URI": f"jdbc:postgresql://{settings.postgres_host}:{settings.postgres_port}/iceberg_catalog",
         "CATALOG_JDBC_USER": settings.postgres_user,
         "CATALOG_JDBC_PASSWORD": settings.postgres_password.get_secret_value(),
         # this schema version is the one that can hold views

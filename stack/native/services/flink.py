@@ -38,7 +38,7 @@ def state_dir(settings: Settings) -> Path:
     return settings.var_dir / "flink"
 
 
-def _java_modules() -> list[str]:
+def java_modules() -> list[str]:
     """The doors in the JDK's modules that Flink names in its own configuration; a set option replaces that list."""
     text = (_distribution() / "conf" / "config.yaml").read_text(encoding="utf-8")
     found = re.findall(r"--add-(?:exports|opens)=\S+", text)
@@ -63,7 +63,7 @@ def prepare(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     text = (CONF / "config.yaml").read_text(encoding="utf-8")
     values = {
-        "host": settings.host,
+        **dict.fromkeys(("bind_host", "jobmanager", "taskmanager", "zookeeper"), settings.host),
         "rpc_port": settings.flink_rpc_port,
         "blob_port": settings.flink_blob_port,
         "tm_rpc_port": settings.flink_taskmanager_rpc_port,
@@ -73,7 +73,7 @@ def prepare(settings: Settings) -> None:
         "state_dir": state,
         "cluster": settings.stack_name,
         "zookeeper_port": settings.zookeeper_port,
-        "java_modules": " ".join(_java_modules()),
+        "java_modules": " ".join(java_modules()),
     }
     (conf / "config.yaml").write_text(text.format(**values), encoding="utf-8")
     zoo = (CONF / "zoo.cfg").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def _class_path(settings: Settings, *more: Path) -> str:
 def _java(settings: Settings, heap: str, main: str, *arguments: str, more: tuple[Path, ...] = ()) -> list[str]:
     logging = f"-Dlog4j.configurationFile=file:{_conf(settings) / 'log4j-console.properties'}"
     options = [
-        *_java_modules(),
+        *java_modules(),
         f"-Xmx{heap}",
         "-XX:+UseSerialGC",
         "-XX:MaxMetaspaceSize=256m",

@@ -53,6 +53,7 @@ def scrape_values(settings: Settings) -> dict[str, str]:
         "slow_interval": _seconds(settings.metrics_interval_seconds * SLOW),
         "ingestion": _address(settings.ingestion_url),
         "catalog": _address(settings.catalog_uri),
+        "catalog_path": "/metrics",
         "object_store": f"{settings.host}:{settings.s3_metrics_port}",
         "trino": _address(settings.trino_url),
         "exporter": f"{settings.host}:{settings.metrics_exporter_port}",

@@ -8,28 +8,23 @@ stack's key, and gRPC, over which the parts talk to each other, wants this stack
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import urlparse
+from typing import TYPE_CHECKING
 
 import trustme
-from botocore.client import BaseClient
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import get_session
 
+from lakehouse.engines.object_store import bucket, s3_client
 from lakehouse.settings import Settings
 from stack.native.service import NotHealthy, Service
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 HEALTH_KEY = "_health/probe"
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 AUTHORITY, CERTIFICATE = "authority.pem", "certificate.pem"
 PARTS = ("master", "volume", "filer", "s3", "admin", "worker", "client")
-
-
-def bucket(settings: Settings) -> str:
-    """The warehouse's bucket."""
-    return urlparse(settings.warehouse).netloc
 
 
 def _conf(settings: Settings) -> Path:
@@ -42,10 +37,17 @@ def _write_secret(path: Path, text: str) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Write the S3 identities and the keys that close the other ports."""
-    conf = _conf(settings)
-    conf.mkdir(parents=True, exist_ok=True)
+    """Its folders and its configuration."""
     (settings.var_dir / "object-store" / "admin").mkdir(parents=True, exist_ok=True)
+    write_conf(settings, _conf(settings), seen_as=_conf(settings), host=settings.host)
+
+
+def write_conf(settings: Settings, conf: Path, *, seen_as: Path, host: str) -> None:
+    """Write the S3 identities and the keys that close the other ports.
+
+    `seen_as` is where the process finds the folder `conf`, `host` the name by which its parts call each other.
+    """
+    conf.mkdir(parents=True, exist_ok=True)
     identity = {
         "name": "lakehouse",
         "credentials": [
@@ -57,11 +59,13 @@ def prepare(settings: Settings) -> None:
         "actions": ["Admin", "Read", "List", "Tagging", "Write"],
     }
     _write_secret(conf / "s3.json", json.dumps({"identities": [identity]}))
-    _certify(conf, settings.host)
+    _certify(conf, host)
     key = settings.s3_signing_key.get_secret_value()
     sections = [f'[{name}]\nkey = "{key}"\nexpires_after_seconds = 60\n' for name in TOKENS]
-    sections += [f'[grpc]\nca = "{conf / AUTHORITY}"\n']
-    sections += [f'[grpc.{part}]\ncert = "{conf / CERTIFICATE}"\nkey = "{conf / CERTIFICATE}"\n' for part in PARTS]
+    sections += [f'[grpc]\nca = "{seen_as / AUTHORITY}"\n']
+    sections += [
+        f'[grpc.{part}]\ncert = "{seen_as / CERTIFICATE}"\nkey = "{seen_as / CERTIFICATE}"\n' for part in PARTS
+    ]
     _write_secret(conf / "security.toml", "\n".join(sections))
 
 
@@ -100,35 +104,6 @@ def command(settings: Settings) -> list[str]:
         f"-metricsPort={settings.s3_metrics_port}",
         f"-metricsIp={settings.host}",
     ]
-
-
-@lru_cache(maxsize=4)
-def _client(endpoint: str, region: str, access: str, secret: str) -> BaseClient:
-    config = Config(
-        signature_version="s3v4",
-        s3={"addressing_style": "path"},
-        connect_timeout=3,
-        read_timeout=5,
-        retries={"max_attempts": 1},
-    )
-    return get_session().create_client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-        config=config,
-    )
-
-
-def s3_client(settings: Settings) -> BaseClient:
-    """A signed client of this stack's object store."""
-    return _client(
-        settings.s3_endpoint,
-        settings.s3_region,
-        settings.s3_access_key.get_secret_value(),
-        settings.s3_secret_key.get_secret_value(),
-    )
 
 
 def healthy(settings: Settings) -> None:

@@ -92,7 +92,7 @@ def _initialise(settings: Settings, data: Path) -> None:
 def connect(settings: Settings, database: str = "postgres") -> psycopg2.extensions.connection:
     """A connection to one database of this stack."""
     return psycopg2.connect(
-        host=settings.host,
+        host=settings.postgres_host,
         port=settings.postgres_port,
         user=settings.postgres_user,
         password=settings.postgres_password.get_secret_value(),

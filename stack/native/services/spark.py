@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from lakehouse.engines.spark import connect_url
 from lakehouse.settings import PROJECT_ROOT, Settings
 from stack.native.artifacts import class_path
 from stack.native.service import CannotPrepare, NotHealthy, Service
@@ -39,10 +40,10 @@ def master_url(settings: Settings) -> str:
 
 
 def _values(settings: Settings) -> dict[str, str]:
-    """What the templates name. The secrets among them go to a file of mode 0600 and nowhere else."""
-    secret = settings.catalog_client_secret.get_secret_value()
+    """What the templates name."""
     return {
-        "host": settings.host,
+        "bind_host": settings.host,
+        "driver_host": settings.host,
         "master": master_url(settings),
         "recovery_dir": str(_var(settings) / "recovery"),
         "local_dir": str(_var(settings) / "local"),
@@ -51,12 +52,12 @@ def _values(settings: Settings) -> dict[str, str]:
         "connect_port": str(settings.spark_connect_port),
         "connect_ui_port": str(settings.spark_connect_ui_port),
         "catalog_uri": settings.catalog_uri,
-        "catalog_credential": f"{settings.catalog_client_id}:{secret}",
-        "warehouse": settings.warehouse,
+        "catalog_oauth2_uri": settings.catalog_oauth2_uri,
+        "catalog_scope": settings.catalog_scope,
+        "catalog_warehouse": settings.catalog_warehouse,
         "s3_endpoint": settings.s3_endpoint,
         "s3_region": settings.s3_region,
-        "s3_access_key": settings.s3_access_key.get_secret_value(),
-        "s3_secret_key": settings.s3_secret_key.get_secret_value(),
+        "s3_path_style": str(settings.s3_path_style).lower(),
     }
 
 
@@ -100,6 +101,20 @@ def _prepare_connect(settings: Settings) -> None:
     _write_conf(settings, "connect.conf")
 
 
+def credentials(settings: Settings) -> dict[str, str]:
+    """The secrets that connect.conf names: they stand in no file and on no command line."""
+    secret = settings.catalog_client_secret.get_secret_value()
+    found = {
+        "CATALOG_CREDENTIAL": f"{settings.catalog_client_id}:{secret}",
+        "S3_ACCESS_KEY": settings.s3_access_key.get_secret_value(),
+        "S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
+    }
+    if settings.spark_token is not None:
+        # the Connect server then refuses who does not show it
+        found["SPARK_CONNECT_AUTHENTICATE_TOKEN"] = settings.spark_token.get_secret_value()
+    return found
+
+
 def environment(settings: Settings) -> dict[str, str]:
     return {
         "SPARK_HOME": str(_spark_home()),
@@ -108,6 +123,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SPARK_LOCAL_IP": settings.host,
         "SPARK_LOCAL_DIRS": str(_var(settings) / "local"),
         "PYSPARK_PYTHON": sys.executable,
+        **credentials(settings),
     }
 
 
@@ -146,7 +162,7 @@ def _worker_command(settings: Settings) -> list[str]:
 
 
 def _connect_command(settings: Settings) -> list[str]:
-    # All configuration, with its secrets, is in the file: the command line of a process can be read by anyone.
+    # All configuration is in the file: the command line of a process can be read by anyone.
     return spark_class(
         "org.apache.spark.deploy.SparkSubmit",
         *("--properties-file", str(conf_folder(settings) / "connect.conf")),
@@ -189,7 +205,7 @@ def _connect_healthy(settings: Settings) -> None:
     from pyspark.sql.connect.session import SparkSession
 
     try:
-        session = SparkSession.builder.remote(settings.spark_remote).create()
+        session = SparkSession.builder.remote(connect_url(settings)).create()
         try:
             counted = session.range(0, 2, numPartitions=1).selectExpr("sum(id) as total").collect()[0]["total"]
             session.sql("SHOW NAMESPACES").collect()
@@ -205,7 +221,7 @@ def _warm(settings: Settings) -> None:
     """Pay once for what the first client would pay: code generation, joins, JSON, Iceberg's planning and S3 client."""
     from pyspark.sql.connect.session import SparkSession
 
-    session = SparkSession.builder.remote(settings.spark_remote).create()
+    session = SparkSession.builder.remote(connect_url(settings)).create()
     try:
         session.sql(
             """WITH events AS (SELECT id % 50 AS key, id AS version, to_json(named_struct('amount', id)) AS body

@@ -40,7 +40,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "SUPERSET_SECRET_KEY": settings.superset_secret_key.get_secret_value(),
         "SUPERSET__SQLALCHEMY_DATABASE_URI": (
             f"postgresql+psycopg2://{settings.postgres_user}:{settings.postgres_password.get_secret_value()}"
-            f"@{settings.host}:{settings.postgres_port}/{DATABASE}"
+            f"@{settings.postgres_host}:{settings.postgres_port}/{DATABASE}"
         ),
     }
 

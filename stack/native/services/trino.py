@@ -82,14 +82,18 @@ def _conf(settings: Settings) -> Path:
 def _values(settings: Settings) -> dict[str, str]:
     return {
         "host": settings.host,
+        "bind_host": settings.host,
         "port": str(settings.trino_port),
         "plugin_dir": str(_home(settings.home) / "plugin"),
         "environment": "lakehouse",
         "node_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"trino/{settings.stack_name}/{settings.trino_port}")),
         "catalog_uri": settings.catalog_uri,
-        "warehouse": settings.warehouse,
+        "catalog_oauth2_uri": settings.catalog_oauth2_uri,
+        "catalog_scope": settings.catalog_scope,
+        "catalog_warehouse": settings.catalog_warehouse,
         "s3_endpoint": settings.s3_endpoint,
         "s3_region": settings.s3_region,
+        "s3_path_style": str(settings.s3_path_style).lower(),
     }
 
 
@@ -129,7 +133,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     shared = hashlib.sha256(f"trino/{settings.supervisor_password.get_secret_value()}".encode()).hexdigest()
     return {
         "TRINO_SHARED_SECRET": shared,
-        "LAKEHOUSE_CATALOG_CREDENTIAL": f"{settings.catalog_client_id}:{secret}",
+        "CATALOG_CREDENTIAL": f"{settings.catalog_client_id}:{secret}",
         "S3_ACCESS_KEY": settings.s3_access_key.get_secret_value(),
         "S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
         # its malloc would keep a heap for each of hundreds of threads
