@@ -287,6 +287,9 @@ def measure(file: Path, plain: bool) -> dict[str, dict[str, Any]]:
     for name, part in (("load", "load"), ("full", "run"), ("quality", "score"), ("change", "change"), ("delta", "run")):
         print(f"{name} …", flush=True)
         results[name] = measured(part, file)
+        if "error" in results[name]:
+            # what comes after would measure something else: without a full run before it, the delta is one
+            return {**{later: {"error": f"{name} failed"} for later in ("full", "delta")}, **results}
     if plain:
         results |= measure_plain(file)
     return results

@@ -108,7 +108,6 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
         return StepResult(TABLE.name)
     known = metadata.watermarks(TABLE.name)
     previous, rescore = state.load(known, sources)
-    blocks = _blocks(sources[BLOCKING_INDEX.name])
     resolution = resolve(
         normalized_records.read(sources[NORMALIZED_RECORDS.name]),
         previous,
@@ -116,7 +115,8 @@ def run(spark: SparkSession, run_id: str) -> StepResult:
         options,
         overrides.read(sources[ENTITY_OVERRIDES.name]),
         rescore=rescore,
-        fill_blocks=lambda con: blocking.load(con, blocks),
+        # read only where all is scored: a change looks its blocks up by itself
+        fill_blocks=lambda con: blocking.load(con, _blocks(sources[BLOCKING_INDEX.name])),
     )
     result = write(resolution, previous, rescore, parameters, sources, batch_id(TABLE.name, known, sources), run_id)
     return replace(result, seconds=time.monotonic() - began)
