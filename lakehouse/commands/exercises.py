@@ -56,9 +56,11 @@ def progress_of_all() -> None:
         console.print("nobody has checked an answer yet")
         return
     sheets = list(learners.by_sheet(everyone[0]))
-    table = Table(box=box.SIMPLE_HEAD, title=f"{len(everyone)} learners, questions solved", title_justify="left")
+    title = f"questions solved, {len(everyone)} learner{'s' if len(everyone) > 1 else ''}"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("learner", *sheets, "all", "hints", "last seen"):
-        table.add_column(column, justify="left" if column in ("learner", "last seen") else "right")
+        text = column in ("learner", "last seen")
+        table.add_column(column, justify="left" if text else "right", no_wrap=text)
     for name in everyone:
         counts, seen = learners.by_sheet(name), learners.last_seen(name)
         solved = sum(done for done, _ in counts.values())

@@ -69,5 +69,6 @@ def command(host: str, port: int, root: Path, layout: Path) -> list[str]:
     return [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ip={host}", f"--port={port}",
             "--ServerApp.port_retries=0", "--allow-root", "--Application.log_level=WARN",
             f"--ServerApp.root_dir={root}", f"--ServerApp.default_url=/{INDEX}",
-            "--LabApp.extension_manager=readonly", f"--LabApp.workspaces_dir={layout / 'workspaces'}",
+            "--LabApp.extension_manager=readonly", "--KernelManager.transport=ipc",
+            f"--LabApp.workspaces_dir={layout / 'workspaces'}",
             f"--LabApp.user_settings_dir={layout / 'settings'}"]  # fmt: skip

@@ -54,6 +54,11 @@ def known() -> list[str]:
     return sorted(path.stem for path in _folder().glob("*.json") if path.stem not in PROOFS)
 
 
+def with_copies() -> list[str]:
+    """All learners of this stack who have copies of their own, by name, whether they have answered or not."""
+    return sorted(path.name for path in (get_settings().data_dir / "learners").glob("*") if path.is_dir())
+
+
 def last_seen(name: str) -> datetime | None:
     """When a learner last checked an answer or took a hint, in local time; None for one who never did."""
     file = _file(name)

@@ -12,9 +12,7 @@ from lakehouse.lesson.exercise import OUTCOME_MIME, RIGHT
 from lakehouse.runner import KERNEL, PROJECT_ROOT, private_kernel
 
 CELL_TIMEOUT_SECONDS = 600
-ANEW = """%reset -f
-os.environ["WORKBOOK_LEARNER"] = {learner!r}
-del os"""
+ANEW = "%reset -f\n__import__('os').environ['WORKBOOK_LEARNER'] = {learner!r}"
 """The cell before a sheet's first in a kernel that others have used: no name of theirs is left."""
 
 
@@ -53,6 +51,8 @@ def outcomes(book: Any, learner: str | None = None, kernel: Any = None) -> dict[
             resources={"metadata": {"path": str(PROJECT_ROOT)}},
         )
         client.execute()
+    if book.cells[0].outputs:
+        raise RuntimeError(f"the kernel could not be emptied: {book.cells[0].outputs}")
     return _collect(book)
 
 

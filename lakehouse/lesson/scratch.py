@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lakehouse import metadata
-from lakehouse.lesson.learners import known, learner
+from lakehouse.lesson.learners import known, learner, with_copies
 
 PREFIX = "scratch"
 
@@ -45,7 +45,7 @@ def owner(namespace: str, learners: Iterable[str]) -> str | None:
 
 def drop_all_of(name: str) -> list[str]:
     """Drop all scratch namespaces of a learner; their names."""
-    everyone = {*known(), name}
+    everyone = {*known(), *with_copies(), name}
     namespaces = [".".join(parts) for parts in metadata.catalog().list_namespaces()]
     mine = sorted(namespace for namespace in namespaces if owner(namespace, everyone) == name)
     for namespace in mine:
