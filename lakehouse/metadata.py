@@ -90,16 +90,17 @@ RECONCILIATION = Table(
 
 ERASURES = Table(
     name="metadata.erasures",
-    grain="one row per erasure of a person and table that lost rows by it",
+    grain="one row per erasure of a person and table that lost rows, or topic that lost messages, by it",
     key=("erasure_id", "table"),
     columns=(
         Column("erasure_id", "string", "the erasure", required=True),
-        Column("table", "string", "table that lost rows", required=True),
-        Column("rows", "long", "rows that it lost", required=True),
+        Column("table", "string", "table that lost rows, or a topic's name", required=True),
+        Column("rows", "long", "rows that it lost, or messages of the person", required=True),
         Column("subject_hash", "string", "HMAC-SHA256 of what the person was named by; its key is not stored", True),
         Column("requested_by", "string", "who asked for it", required=True),
         Column("reason", "string", "why", required=True),
         Column("erased_at", "timestamptz", "when", required=True),
+        Column("gone_by", "timestamptz", "when a topic's last byte of them is gone; null: nothing of them is stored"),
     ),
     properties=_TRIM,
 )

@@ -48,19 +48,24 @@ class StillThere(LakehouseError):
     """A value of the person was found after the erasure; the message says in which objects."""
 
 
+class NotLanded(LakehouseError):
+    """The topics' head cannot go: raw has not all of it."""
+
+
 def _search(person: Person, title: str) -> list[str]:
     """Where values of the person are, shown and given back."""
     from lakehouse.privacy.stored import search_clickhouse, search_objects
+    from lakehouse.privacy.topics import search
 
-    with console.status("reading every stored object"):
-        found, published = search_objects(person.own), search_clickhouse(person.own)
+    with console.status("reading every stored object and every message"):
+        found, published, logged = search_objects(person.own), search_clickhouse(person.own), search(person.own)
     console.print(
         f"{title}: {found.objects:,} objects read; rows of data that hold a value: {found.times('data'):,}, bounds in"
         f" manifests: {found.times('manifest'):,}, elsewhere: {found.times('metadata') + found.times('other'):,};"
-        f" rows in ClickHouse: {sum(published.values()):,}",
+        f" rows in ClickHouse: {sum(published.values()):,}, messages in topics: {sum(logged.values()):,}",
         highlight=False,
     )
-    return [*(one.path for one in found.found), *published]
+    return [*(one.path for one in found.found), *published, *(f"the topic {topic}" for topic in logged)]
 
 
 @app.command()
@@ -83,18 +88,20 @@ def erase(
     reason: str = typer.Option("asked for by the person", "--reason", help="stands in metadata.erasures"),
     yes: bool = typer.Option(False, "--yes", help="do it; without this it is only shown"),
     topics: bool = typer.Option(
-        False,
-        "--topics",
-        help="also delete the topics' messages up to the person's last one, everybody's before it too",
+        True,
+        "--topics/--keep-topics",
+        help="also delete the topics' messages up to the person's last one, everybody's before it too: raw has theirs",
     ),
     search: bool = typer.Option(True, "--search/--no-search", help="read every stored object before and after"),
 ) -> None:
     """Erase a person from raw to the marts, with all snapshots that hold them. It cannot be undone.
 
     Time travel of all tables of people ends. Orders and payments of the person go, too. Sums are made anew by the
-    pipeline's run at the end. A second time does nothing.
+    pipeline's run at the end. Topics forget up to the person's last message, at once for whoever reads them; the
+    broker's files are gone by the day that is shown and booked. A second time does nothing.
     """
     from lakehouse.privacy import erasure
+    from lakehouse.privacy.topics import forget
 
     person = _person(email, entity)
     _show(person)
@@ -104,17 +111,28 @@ def erase(
     if not yes:
         console.print("shown only; [bold]--yes[/] does it")
         return
+    logs = _logs(person) if topics else []
     if search:
         _search(person, "before")
+    # before the rows by which the person is found: a repeat after a crash would not know of the messages
+    gone_by = forget(logs)
+    subject, who = email or entity or "", getpass.getuser()
     with console.status("") as status:
         done = erasure.erase(
-            person, email or entity or "", requested_by=getpass.getuser(), reason=reason,
+            person, subject, requested_by=who, reason=reason,
             report=lambda table, rows: status.update(f"{table}: {rows:,} rows"),
         )  # fmt: skip
     console.print(f"{sum(done.rows.values()):,} rows of {len(done.rows)} tables, {done.files:,} files deleted")
+    if gone_by is not None:
+        messages = _messages(logs)
+        erasure.book_topics(done, subject, messages, gone_by, requested_by=who, reason=reason)
+        console.print(
+            f"{sum(messages.values()):,} messages of {len(messages)} topics can be read no more; the broker's files"
+            f" hold nothing of them from {gone_by:%Y-%m-%d} on",
+            highlight=False,
+        )
     _make_anew()
     left = _search(person, "after") if search else []
-    _topics(person, topics)
     console.print(f"erasure [bold]{done.erasure_id}[/], receipt [bold]{done.receipt}[/]: keep it, it is stored nowhere")
     if left:
         raise StillThere(
@@ -134,20 +152,26 @@ def _make_anew() -> None:
     console.print(f"made anew: {', '.join(changed) or 'nothing'}", highlight=False)
 
 
-def _topics(person: Person, delete: bool) -> None:
+def _logs(person: Person) -> list[Log]:
+    """The person's messages in the topics. Raises `NotLanded` when raw has not all that stands before them."""
     from lakehouse.privacy.books import topic_of
-    from lakehouse.privacy.topics import remaining, truncate
+    from lakehouse.privacy.topics import missing_in_raw, remaining
 
-    places = {topic_of(name): [(one.partition, one.offset) for one in of] for name, of in person.places.items()}
-    if delete:
-        truncate(remaining(places))
-    left = remaining(places)
-    console.print(f"messages in topics: {sum(log.held for log in left):,}{_how_long(left)}", highlight=False)
+    logs = remaining(
+        {topic_of(name): [(one.partition, one.offset) for one in of] for name, of in person.places.items()}
+    )
+    missing = missing_in_raw(logs)
+    if missing:
+        (topic, partition), count = next(iter(missing.items()))
+        raise NotLanded(
+            f"{topic}/{partition} holds {count:,} messages before the person's last one that are not in raw",
+            "run `lakehouse streaming wait` and erase then, or erase with --keep-topics",
+        )
+    return logs
 
 
-def _how_long(left: list[Log]) -> str:
-    if not left:
-        return ""
-    kept = [log.kept_ms for log in left]
-    days = "for ever" if None in kept else f"for {max(ms or 0 for ms in kept) / 86_400_000:.0f} days"
-    return f", which their topics keep {days}; --topics deletes them"
+def _messages(logs: list[Log]) -> dict[str, int]:
+    held: dict[str, int] = {}
+    for log in logs:
+        held[log.topic] = held.get(log.topic, 0) + log.held
+    return held

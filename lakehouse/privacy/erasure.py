@@ -297,6 +297,29 @@ def erase(
     return Erased(erasure_id, rows, files, receipt)
 
 
+def book_topics(
+    erased: Erased,
+    subject: str,
+    messages: Mapping[str, int],
+    gone_by: datetime,
+    *,
+    requested_by: str,
+    reason: str,
+    scope: Scope | None = None,
+) -> None:
+    """Write a line for each topic that lost messages of the person, with the day on which the last byte is gone."""
+    line = {
+        "erasure_id": erased.erasure_id,
+        "subject_hash": subject_hash(erased.receipt, subject),
+        "requested_by": requested_by,
+        "reason": reason,
+        "erased_at": datetime.now(UTC),
+        "gone_by": gone_by,
+    }
+    lines = [{**line, "table": topic, "rows": count} for topic, count in messages.items()]
+    metadata.append(_books(scope or Scope(), metadata.ERASURES), lines)
+
+
 def _books(scope: Scope, table: Table) -> Table:
     return replace(table, name=scope.table(table.name))
 

@@ -209,7 +209,6 @@ def said(settings: Settings, data: bytes) -> int:
     with socket.create_connection((settings.host, settings.ingestion_port), timeout=60) as connection:
         try:
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65_536):
                 answer += part
         except ConnectionError:
