@@ -4,7 +4,7 @@ LAKEHOUSE := .lakehouse/env/bin/lakehouse
 RUN := .lakehouse/env/bin
 LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help doctor setup demo test test-fast up down status reset lab notebooks exercises lint bench lock
+.PHONY: help doctor setup demo test test-fast up down status reset lab notebooks exercises lint bench chaos lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ lint: setup  ## ruff, mypy, the lessons' rules, notebooks without outputs
 
 bench: setup  ## measure: a million records through entity resolution, beside plain Splink
 	@$(RUN)/python -m bench.entity_resolution
+
+chaos: setup  ## kill services under load in a stack of its own; the time to recover; nothing lost (half an hour)
+	@$(LAKEHOUSE) chaos run --own-stack
 
 lock:  ## resolve the requirements anew, with hashes
 	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt
