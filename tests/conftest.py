@@ -42,9 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap before dear: a failing unit test is seen before the stack has started."""
+    """Cheap before dear: a failing unit test is seen before the stack has started. What kills services comes last."""
 
     def cost(item: pytest.Item) -> int:
+        if item.get_closest_marker("chaos"):
+            return 3
         if item.get_closest_marker("notebook"):
             return 2
         return 1 if item.get_closest_marker("stack") else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ TOPICS = (*ENTITY_TOPICS, QUARANTINE_TOPIC)
 ADMIN_TIMEOUT_SECONDS = 15
 
 
+class BrokerUnavailable(LakehouseError, ConnectionError):
+    """No broker answers."""
+
+
 def _ignore_log(_: object) -> None:
     """librdkafka reports connection errors to its callback too; the caller raises them itself."""
 
@@ -37,14 +42,17 @@ def admin(settings: Settings | None = None) -> AdminClient:
 
 
 def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT_SECONDS) -> set[str]:
-    """The topics there are. Raises `ConnectionError` when no broker answers in `timeout` seconds."""
+    """The topics there are. Raises `BrokerUnavailable` when none answers in `timeout` seconds."""
     from confluent_kafka import KafkaException
 
     s = settings or get_settings()
     try:
         return set(admin(s).list_topics(timeout=timeout).topics)
     except KafkaException as error:
-        raise ConnectionError(f"no broker answers at {s.kafka_bootstrap}: {error}") from error
+        said = error.args[0].str()
+        raise BrokerUnavailable(
+            f"no broker answers at {s.kafka_bootstrap}: {said}", "look at `lakehouse stack status`, then at its log"
+        ) from error
 
 
 def consumer_groups(settings: Settings | None = None) -> set[str]:
