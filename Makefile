@@ -6,7 +6,7 @@ LOCK := ../.lakehouse/bootstrap/bin/uv pip compile --quiet --python-version 3.11
 COMPOSE := docker compose --file stack/compose/compose.yaml --env-file $(or $(LAKEHOUSE_DATA_DIR),.lakehouse/stack)/compose/.env
 .DEFAULT_GOAL := help
 .PHONY: help doctor setup demo test test-fast up down status reset observe dashboards lab notebooks exercises lint bench
-.PHONY: compose-up compose-down compose-check lock
+.PHONY: compose-up compose-down compose-check chaos lock
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ lint: setup  ## ruff, mypy, the lessons' rules, notebooks without outputs
 
 bench: setup  ## measure: a million records through entity resolution, beside plain Splink
 	@$(RUN)/python -m bench.entity_resolution
+
+chaos: setup  ## kill services under load in a stack of its own; the time to recover; nothing lost (half an hour)
+	@$(LAKEHOUSE) chaos run --own-stack
 
 lock:  ## resolve the requirements anew, with hashes
 	@cd requirements && $(LOCK) uv.in -o uv.txt && $(LOCK) trino-java.in -o trino-java.txt && $(LOCK) go.in -o go.txt && $(LOCK) --override overrides.txt airflow.in -o airflow.txt && $(LOCK) superset.in -o superset.txt && $(LOCK) --override overrides.txt notebook.in -o notebook.txt

@@ -6,17 +6,23 @@ notebooks; `lakehouse pipeline run` runs the same steps directly.
 
 from __future__ import annotations
 
+import fcntl
+import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lakehouse.errors import LakehouseError
+from lakehouse.settings import get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from lakehouse.merge import StepResult
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,29 @@ class Step:
         return self.name.split(".")[0]
 
     def run(self, spark: SparkSession, run_id: str) -> StepResult:
+        """Bring the step's table up to its sources. Of two runs at once the second waits for the first."""
         function: Callable[[SparkSession, str], StepResult] = import_module(self.module).run
-        return function(spark, run_id)
+        with _alone(self.name):
+            return function(spark, run_id)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """One process of this machine at a time is in a step; the lock goes with the process, however that ends.
+
+    A run that read its sources earlier and wrote later than another would put old rows in the place of new ones, and
+    two first loads would both append. Runs on several machines need a scheduler that lets one run at a time, as
+    Airflow's `max_active_runs=1` does.
+    """
+    folder = get_settings().run_dir / "steps"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("w", encoding="ascii") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("%s waits: another run is in this step", name)
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _tables(layer: str, *names: str) -> tuple[Step, ...]:

@@ -31,11 +31,23 @@ class Ended:
 
 
 class UnderWay:
-    """A run that was triggered here."""
+    """A run that goes on."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self.began = settings, time.time()
-        self.run_id = trigger(Airflow(settings))
+    def __init__(self, settings: Settings, run_id: str) -> None:
+        self._settings, self.run_id, self.began = settings, run_id, time.time()
+
+    @classmethod
+    def triggered(cls, settings: Settings) -> UnderWay:
+        """A new run."""
+        return cls(settings, trigger(Airflow(settings)))
+
+    @classmethod
+    def repeated(cls, settings: Settings, *tasks: str) -> UnderWay:
+        """The last run, of which only these tasks run again."""
+        airflow = Airflow(settings)
+        run_id = airflow.runs(DAG_ID)[-1]
+        airflow.clear(DAG_ID, run_id, tasks, downstream=False)
+        return cls(settings, run_id)
 
     def wait_for_task(self, after: int = FIRST_TASKS) -> str:
         """The name of a task that runs now, once `after` tasks have ended. Raises `TookTooLong`."""

@@ -11,11 +11,13 @@ from lakehouse.chaos import visible
 from lakehouse.chaos.load import Figures, SteadyLoad, figures
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
-from stack.native import faults
+from stack.native import faults, lifecycle
 
 FLOWING_SECONDS = 120
 VISIBLE_SECONDS = 240
 """From the end of an outage to new rows in raw: the job may have to go back to its checkpoint, more than once."""
+PATIENCE = 2
+"""Times what a service may take to start on a machine that has nothing else to do."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Ground:
     def recovered(self, scenario: str, killed: faults.Killed) -> Outcome:
         """Wait until a service that was killed is healthy and later rows are visible. Raises `NotBack`."""
         self.say(f"{killed.service} killed; waiting for it")
-        recovery = faults.wait_until_back(self.settings, killed)
+        (service,) = lifecycle.select([killed.service], with_required=False)
+        patience = service.start_timeout_seconds * PATIENCE
+        recovery = faults.wait_until_back(self.settings, killed, patience)
         self.say(f"{killed.service} back after {recovery.seconds:.1f} s; waiting for new rows in raw")
         seen = self.wait_visible(killed.at)
         return Outcome(scenario, killed.service, killed.at, recovery.healthy_at, seen)

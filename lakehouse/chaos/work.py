@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import httpx
@@ -79,29 +80,34 @@ def _kill_executor(ground: Ground) -> Outcome:
     )  # fmt: skip
 
 
-def _kill_in_a_run(service: str) -> Scenario:
-    def act(ground: Ground) -> Outcome:
-        ground.wait_flowing()
-        run = UnderWay(ground.settings)
-        task = run.wait_for_task()
-        ground.say(f"in the middle of task {task}")
-        outcome = ground.recovered(service, faults.kill(ground.settings, service))
-        ground.load.pause()
-        ground.say("waiting for the run to end by itself")
-        ended = run.wait_for_end()
-        note = f"killed in task {task}; the run was green after {ended.seconds:.0f} s, run again: {ended.repeated}"
-        return replace(outcome, notes=(note,))
+def kill_in_a_run(ground: Ground, service: str, begin: Callable[[Settings], UnderWay]) -> Outcome:
+    """Kill a service while a task runs; the run has to end green by itself. Raises `RunFailed`."""
+    ground.wait_flowing()
+    run = begin(ground.settings)
+    task = run.wait_for_task()
+    ground.say(f"in the middle of task {task}")
+    outcome = ground.recovered(service, faults.kill(ground.settings, service))
+    ground.load.pause()
+    ground.say("waiting for the run to end by itself")
+    ended = run.wait_for_end()
+    note = f"killed in task {task}; the run was green after {ended.seconds:.0f} s, run again: {ended.repeated}"
+    return replace(outcome, notes=(note,))
 
+
+def _in_a_run(service: str) -> Scenario:
     return Scenario(
-        service, f"SIGKILL in the middle of a task: {service}", "the DAG run ends green by itself",
-        (*RAW, "spark", "airflow", "trino", "clickhouse"), act,
-    )  # fmt: skip
+        service,
+        f"SIGKILL in the middle of a task: {service}",
+        "the DAG run ends green by itself",
+        (*RAW, "spark", "airflow", "trino", "clickhouse"),
+        lambda ground: kill_in_a_run(ground, service, UnderWay.triggered),
+    )
 
 
 def _two_at_once(ground: Ground) -> Outcome:
     ground.wait_flowing()
     began = time.time()
-    airflow = UnderWay(ground.settings)
+    airflow = UnderWay.triggered(ground.settings)
     runs = [pipeline_run(ground.settings) for _ in range(2)]
     ground.say("two `lakehouse pipeline run` and an Airflow run at the same time")
     said = [finished(run) for run in runs]
@@ -116,8 +122,8 @@ SCENARIOS = (
         "spark-executor", "SIGKILL in the middle of a job: Spark's executor", "the pipeline run goes on",
         (*RAW, "spark"), _kill_executor,
     ),
-    _kill_in_a_run("spark-connect"),
-    _kill_in_a_run("airflow-scheduler"),
+    _in_a_run("spark-connect"),
+    _in_a_run("airflow-scheduler"),
     Scenario(
         "two-runs", "two pipeline runs and one of Airflow at once", "one waits, or all are right",
         (*RAW, "spark", "airflow", "trino", "clickhouse"), _two_at_once,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,9 +14,10 @@ from rich import box
 from rich.table import Table
 
 from lakehouse.commands._services import progress, wide_console
-from lakehouse.settings import Settings
+from lakehouse.settings import ENV_PREFIX, HOME, Settings, get_settings, load_settings, secrets_file
 
 if TYPE_CHECKING:
+    from lakehouse.chaos.scenario import Scenario
     from lakehouse.chaos.suite import Results, Say
 
 app = typer.Typer(no_args_is_help=True, help="Kill services under load, and prove that nothing was lost.")
@@ -22,6 +25,12 @@ console = wide_console()
 PEOPLE = 300
 RATE = 200
 SECONDS = 30.0
+OWN_STACK = {
+    "DATA_DIR": str(HOME / "chaos"),
+    "PORT_OFFSET": "900",
+    "STACK_NAME": "chaos",
+    "PIPELINE_SCHEDULE": "none",  # the suite starts the runs itself
+}
 ONLY = typer.Option("", help="scenarios with commas between, as `list` names them; default: all")
 
 
@@ -43,19 +52,50 @@ def run(
     seconds: float = typer.Option(SECONDS, min=0, help="how long the load of a scenario lasts at least"),
     people: int = typer.Option(PEOPLE, min=50, help="people of a new world"),
     tables: bool = typer.Option(True, help="at the end: the pipeline, the ledger, every table against its rebuild"),
+    own_stack: bool = typer.Option(False, "--own-stack", help="in a stack made for it, on ports of its own"),
 ) -> None:
-    """Make each fault under a load of signed webhooks, on the stack that the settings name; print the times to recover.
+    """Make each fault under a load of signed webhooks; print the times to recover, and prove that nothing was lost.
 
-    Services are really killed: nobody else should be at work on this stack. What does not run yet is started first;
+    Services are really killed: nobody else should be at work on that stack. What does not run yet is started first;
     after that nothing is.
     """
-    from lakehouse.chaos import report, suite
+    from lakehouse.chaos import suite
+
+    scenarios = suite.find(filter(None, only.split(",")))
+    with stack_of_its_own() if own_stack else nullcontext(_running()) as settings:
+        _begin(settings, suite.services_of(scenarios, tables), people)
+        _make_faults(settings, scenarios, suite.Results(rate), seconds, tables)
+
+
+def _running() -> Settings:
     from lakehouse.commands.stack import _initialised
 
-    settings, scenarios = _initialised(), suite.find(filter(None, only.split(",")))
-    names = suite.services_of(scenarios, tables)
-    _begin(settings, names, people)
-    results = suite.Results(rate)
+    return _initialised()
+
+
+@contextmanager
+def stack_of_its_own() -> Iterator[Settings]:
+    """An empty stack on ports of its own, ended afterwards; its data stays until the next time, to be looked at."""
+    from lakehouse.commands.stack import _data_dir, _initialised
+    from stack.native import lifecycle, supervisor
+
+    for name, value in OWN_STACK.items():
+        os.environ[f"{ENV_PREFIX}{name}"] = value
+    if secrets_file(_data_dir()).exists() and supervisor.is_running(load_settings()):
+        supervisor.shutdown(load_settings())
+    shutil.rmtree(_data_dir(), ignore_errors=True)
+    settings = _initialised()
+    get_settings.cache_clear()
+    try:
+        yield settings
+    finally:
+        with progress(console) as report:
+            lifecycle.down(settings, lifecycle.select([]), report, everything=True)
+
+
+def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results, seconds: float, tables: bool) -> None:
+    from lakehouse.chaos import report, suite
+
     try:
         for scenario in scenarios:
             console.rule(f"[bold]{scenario.name}[/]: {scenario.title}", align="left")
@@ -63,7 +103,7 @@ def run(
                 suite.run_one(settings, scenario, results, seconds, say)
         console.rule("[bold]nothing lost?", align="left")
         with _part(results, "raw") as say:
-            suite.prove_healthy(settings, names)
+            suite.prove_healthy(settings, suite.services_of(scenarios, tables))
             suite.prove_raw(settings, results, say)
         if tables:
             with _part(results, "tables") as say:

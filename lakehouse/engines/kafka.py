@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.errors import LakehouseError
 from lakehouse.settings import ENV_PREFIX, Settings, get_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ PASSWORD_VARIABLE = f"{ENV_PREFIX}KAFKA_PASSWORD"
 
 class AccountRefused(ConnectionError):
     """A broker answers, but takes neither this user nor this password."""
+
+
+class BrokerUnavailable(LakehouseError, ConnectionError):
+    """No broker answers."""
 
 
 def _ignore_log(_: object) -> None:
@@ -83,7 +88,7 @@ def admin(settings: Settings | None = None, **more: Any) -> AdminClient:
 def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT_SECONDS) -> set[str]:
     """The topics there are.
 
-    Raises `ConnectionError` when no broker answers in `timeout` seconds, `AccountRefused` when it does not let us in.
+    Raises `BrokerUnavailable` when none answers in `timeout` seconds, `AccountRefused` when it does not let us in.
     """
     from confluent_kafka import KafkaError, KafkaException
 
@@ -99,7 +104,10 @@ def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT
             raise AccountRefused(
                 f"the broker at {s.kafka_bootstrap} refuses {s.kafka_user}: {refusal.str()}"
             ) from error
-        raise ConnectionError(f"no broker answers at {s.kafka_bootstrap}: {error}") from error
+        raise BrokerUnavailable(
+            f"no broker answers at {s.kafka_bootstrap}: {error.args[0].str()}",
+            "look at `lakehouse stack status`, then at its log",
+        ) from error
 
 
 def consumer_groups(settings: Settings | None = None) -> set[str]:

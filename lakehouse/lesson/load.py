@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from data_generators import ledger
 from data_generators.deliveries import read_deliveries
@@ -79,7 +79,7 @@ class Load:
         self._stop = threading.Event()
         self._thread = ThreadPoolExecutor(1, "load")
 
-    def __enter__(self) -> Load:
+    def __enter__(self) -> Self:
         self.began = time.time()
         finish(self.settings, sent_days(self.settings.world_dir))
         self._running = self._thread.submit(lambda: asyncio.run(self._send()))

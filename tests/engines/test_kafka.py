@@ -71,6 +71,15 @@ def test_what_would_break_out_of_quotes_is_no_password_and_no_user(tmp_path: Pat
             Settings(_env_file=secrets_file(tmp_path), data_dir=tmp_path, **{name: value})  # type: ignore[call-arg, arg-type]
 
 
+def test_no_broker_is_an_error_with_a_next_step(tmp_path: Path) -> None:
+    ensure_secrets(tmp_path)
+    settings = Settings(_env_file=secrets_file(tmp_path), data_dir=tmp_path, kafka_bootstrap="127.0.0.1:9")
+    with pytest.raises(kafka.BrokerUnavailable, match="no broker answers at 127") as error:
+        kafka.topic_names(settings, timeout=0.5)
+    assert "lakehouse stack" in error.value.next_step
+    assert isinstance(error.value, ConnectionError)
+
+
 # -- the live stack ---------------------------------------------------------------------------------------------------
 
 

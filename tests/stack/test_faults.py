@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import sys
+from pathlib import Path
+
 import pytest
 
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
 from stack.native import faults, lifecycle, processes, supervisor
-from stack.native.service import NotHealthy
+from stack.native.service import NotHealthy, Service
 
 from .conftest import Install, shell, web
 
@@ -80,3 +85,75 @@ def test_one_that_stays_ill_is_named_with_what_it_says(settings: Settings, insta
 
     assert "begun" in failure.value.tail
     assert "stack up patient" in failure.value.next_step
+
+
+WRITER = """
+import sys, time
+while True:
+    try:
+        with open(sys.argv[1], "ab", buffering=0) as file:
+            file.write(b"x")
+        said = "written"
+    except OSError as error:
+        said = error.strerror
+    with open(sys.argv[2], "wb", buffering=0) as pipe:
+        pipe.write(said.encode() + b"\\n")
+    time.sleep(0.02)
+"""
+"""Appends to a file again and again, and says through a pipe, which no limit holds up, how it went."""
+
+
+def writer(folder: Path) -> tuple[Service, Path]:
+    """A service that writes, and the pipe from which one reads how its next write went."""
+    program, pipe = folder / "writer.py", folder / "said"
+    program.write_text(WRITER)
+    os.mkfifo(pipe)
+    command = f"exec {sys.executable} {program} {folder / 'data'} {pipe}"
+    return shell("writer", command, lambda _: None), pipe
+
+
+def said(pipe: Path) -> set[str]:
+    """How writes went that began after this was asked: all that are read at once."""
+    pipe.read_bytes()
+    return set(pipe.read_text().split("\n")) - {""}
+
+
+def test_a_full_disk_refuses_every_write_until_it_is_repaired(
+    settings: Settings, install: Install, tmp_path: Path
+) -> None:
+    service, pipe = writer(tmp_path)
+    up(settings, install(service, web("neighbour", "clickhouse_port")))
+    assert said(pipe) == {"written"}
+    with faults.disk_full(settings, "writer"):
+        assert said(pipe) == {"File too large"}
+        # what supervisord starts in its place finds the disk as full
+        killed = faults.kill(settings, "writer")
+        faults.wait_until_back(settings, killed)
+        wait_until(
+            lambda: said(pipe) == {"File too large"}, timeout=5, what="the new process to be refused", every=0.01
+        )
+        neighbour = pid_of(settings, "neighbour")
+        assert resource.prlimit(neighbour, resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+    assert said(pipe) == {"written"}
+
+
+def test_what_is_held_stands_still_and_then_goes_on(settings: Settings, install: Install) -> None:
+    service = web("web", "jupyter_port")
+    up(settings, install(service))
+    with faults.held(settings, "web") as held:
+        assert held.pid == pid_of(settings, "web")
+        assert lifecycle.why_not_healthy(service, settings) is not None
+    assert lifecycle.why_not_healthy(service, settings) is None
+    assert pid_of(settings, "web") == held.pid
+
+
+def test_a_process_below_a_service_is_killed_by_its_program_alone(settings: Settings, install: Install) -> None:
+    up(settings, install(shell("worker", "while true; do sleep 107; done", lambda _: None)))
+    parent = pid_of(settings, "worker")
+    wait_until(lambda: faults.below(settings, "worker", "107"), timeout=5, what="the child")
+    (child,) = faults.below(settings, "worker", "107")
+    assert faults.kill_below(settings, "worker", "107").pid == child
+    wait_until(lambda: faults.below(settings, "worker", "107") - {child}, timeout=5, what="its successor")
+    assert pid_of(settings, "worker") == parent
+    with pytest.raises(faults.CannotKill, match="has no process 108"):
+        faults.kill_below(settings, "worker", "108")
