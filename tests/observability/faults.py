@@ -22,7 +22,7 @@ from lakehouse.engines.flink import SqlGateway
 from lakehouse.engines.spark import spark_session
 from lakehouse.lesson import load, scratch_jobs
 from lakehouse.lesson.scratch import drop_scratch, scratch
-from lakehouse.observability import ingestion_samples
+from lakehouse.observability import MetricsUnavailable, ingestion_samples
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.waiting import wait_until
 from stack.native import faults, lifecycle, supervisor
@@ -50,23 +50,39 @@ def unsigned_webhooks(settings: Settings) -> Iterator[None]:
     yield
 
 
-def _unavailable() -> float:
-    refused = {"outcome": "refused", "reason": "broker_unavailable"}
-    return sum(s.value for s in ingestion_samples() if s.matches("webhook_requests_total", refused))
+def _answered(**labels: str) -> float:
+    """Webhooks that were answered so."""
+    return sum(s.value for s in ingestion_samples() if s.matches("webhook_requests_total", labels))
+
+
+def _more(before: float, **labels: str) -> bool:
+    """Whether there were more answers since; a page that does not come in time says nothing."""
+    try:
+        return _answered(**labels) > before
+    except MetricsUnavailable:
+        return False
+
+
+def _next_day(settings: Settings) -> int:
+    """The next day of the world, generated and not sent."""
+    day = next_day(settings.world_dir)
+    generate_day(settings, day)
+    return day
 
 
 @contextmanager
 def broker_hangs_under_a_day(settings: Settings) -> Iterator[None]:
     """A day of webhooks, flaws and all, while the broker does not move; the senders try again until all is stored."""
-    day, before = next_day(settings.world_dir), _unavailable()
-    generate_day(settings, day)
-    found = supervisor.find(settings, "kafka")
+    day, found = _next_day(settings), supervisor.find(settings, "kafka")
     assert found is not None
+    accepted, refused = {"outcome": "accepted"}, {"outcome": "refused", "reason": "broker_unavailable"}
+    before, turned_away = _answered(**accepted), _answered(**refused)
     with ThreadPoolExecutor(1) as sender:
         sent = sender.submit(send_day, settings, day, rate=15, show=False)
+        wait_until(lambda: _more(before, **accepted), timeout=60, what="the first webhook", every=0.1)
         os.kill(found.pid, signal.SIGSTOP)
         try:
-            wait_until(lambda: _unavailable() > before, timeout=60, what="a webhook to be answered 503", every=0.2)
+            wait_until(lambda: _more(turned_away, **refused), timeout=60, what="an answer of 503", every=0.2)
         finally:
             os.kill(found.pid, signal.SIGCONT)
         sent.result()
@@ -251,8 +267,7 @@ def stopped(name: str) -> Fault:
 def worker_of_flink_is_gone(settings: Settings) -> Iterator[None]:
     """No TaskManager, and webhooks come in."""
     supervisor.stop(settings, "flink-taskmanager")
-    day = next_day(settings.world_dir)
-    generate_day(settings, day)
+    day = _next_day(settings)
     with ThreadPoolExecutor(1) as sender:
         sender.submit(send_day, settings, day, show=False).result()
     try:
