@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTH, TALL, MARGIN = 1440, 6000, 24
 """Charts outside of the window are not drawn: the window is made taller than any dashboard."""
-TIMEOUT_SECONDS = 240.0
+TIMEOUT_SECONDS = 300.0
 POLL_SECONDS = 1.0
 STATE = """
 (() => {
@@ -41,10 +41,12 @@ STATE = """
     errors: having('[role="alert"], .ant-alert, [data-test="error-message"]').map((e) => name(e) + ': ' + e.innerText),
     empty: having('.ant-empty, .ant-empty-image').map(name),
     height: Math.ceil(Math.max(0, ...holders.map(bottom))),
-    said: document.body.innerText.slice(0, 300),
   });
 })()
 """
+
+TEXT = "document.body.innerText.slice(0, 500)"
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 class NoBrowser(LakehouseError):
@@ -99,7 +101,7 @@ async def _sign_in(tab: Tab, settings: Settings) -> None:
     """As a person does: name, password, Enter."""
 
     async def text() -> Any:
-        return await _value(tab, "document.body.innerText.slice(0, 500)")
+        return await _value(tab, TEXT)
 
     await _command(tab, "Page.navigate", url=f"{settings.superset_url}/login/")
     form = "document.querySelector('input[type=password]') !== null"
@@ -117,6 +119,11 @@ async def _sign_in(tab: Tab, settings: Settings) -> None:
     await _until("to be signed in", lambda: _value(tab, inside), text)
 
 
+async def _window(tab: Tab, height: int) -> None:
+    await _command(tab, "Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1,
+                   mobile=False)  # fmt: skip
+
+
 async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested: set[str]) -> Seen:
     state: dict[str, Any] = {}
 
@@ -124,16 +131,19 @@ async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested:
         """All there, and as they were a moment ago: charts move into place, and the page may lay itself out anew."""
         before = dict(state)
         state.update(json.loads(await _value(tab, STATE) or "{}"))
-        return before == state and state["charts"] == charts and state["drawn"] + len(state["errors"]) >= charts
+        return before == state and state.get("charts") == charts and state["drawn"] + len(state["errors"]) >= charts
 
     async def said() -> Any:
-        return {key: value for key, value in state.items() if key != "height"}
+        return f"{state} {await _value(tab, TEXT)}"
 
     requested.clear()
+    await _window(tab, TALL)
     await _command(tab, "Page.navigate", url=f"{settings.superset_url}/superset/dashboard/{slug}/")
     await _until(f"dashboard {slug} with {charts} charts", drawn, said)
-    clip = {"x": 0, "y": 0, "width": WIDTH, "height": state["height"] + MARGIN, "scale": 1}
-    shot = await _command(tab, "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+    await _window(tab, state["height"] + MARGIN)
+    await _until(f"dashboard {slug} in its own height", drawn, said)
+    await _command(tab, "Runtime.evaluate", expression=PAINTED, awaitPromise=True)
+    shot = await _command(tab, "Page.captureScreenshot", format="png")
     return Seen(slug, state["charts"], state["errors"], state["empty"], set(requested), base64.b64decode(shot["data"]))
 
 
@@ -154,8 +164,7 @@ async def _look_at_all(settings: Settings, wanted: dict[str, int], then: Callabl
         tab = await browser.create_tab("about:blank")
         await _command(tab, "Page.enable")
         await _command(tab, "Network.enable")
-        await _command(tab, "Emulation.setDeviceMetricsOverride", width=WIDTH, height=TALL, deviceScaleFactor=1,
-                       mobile=False)  # fmt: skip
+        await _command(tab, "Emulation.setScrollbarsHidden", hidden=True)
         tab.subscribe("Network.requestWillBeSent", asked)
         await _sign_in(tab, settings)
         seen = []
