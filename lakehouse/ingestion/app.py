@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -63,6 +64,20 @@ class Refused(BaseModel):
 
     status: str = "refused"
     reason: str
+
+
+@lru_cache(maxsize=256)
+def accepted(messages: int, quarantined: int) -> Response:
+    """The answer to what is stored. Nearly all requests have the same, so it is made once."""
+    return JSONResponse(Accepted(messages=messages, quarantined=quarantined).model_dump())
+
+
+@lru_cache
+def refused(reason: str) -> Response:
+    """The answer with the status that belongs to the reason; 503 asks to send again."""
+    status = STATUS[reason]
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else None
+    return JSONResponse(Refused(reason=reason).model_dump(), status_code=status, headers=headers)
 
 
 class Refusal(Exception):
@@ -123,7 +138,7 @@ def _plain(secrets: tuple[SecretStr, ...]) -> list[str]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _refuse_if(reason: str | None) -> None:
@@ -192,6 +207,7 @@ class Endpoint:
     def __init__(self, settings: Settings, publisher: Publisher, metrics: Metrics) -> None:
         self._settings, self._publisher, self._metrics = settings, publisher, metrics
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     async def answer(self, source: str, request: Request, verify: Verify) -> Response:
         """200 with counts, or the refusal with its reason."""
@@ -199,21 +215,19 @@ class Endpoint:
         try:
             found = await self._accept(request, verify)
             quarantined = sum(message.quarantined for message in found)
-            body: BaseModel = Accepted(messages=len(found) - quarantined, quarantined=quarantined)
-            outcome, reason, status = "accepted", "", 200
+            response = accepted(len(found) - quarantined, quarantined)
+            outcome, reason = "accepted", ""
         except Refusal as refusal:
-            body = Refused(reason=refusal.reason)
-            outcome, reason, status = "refused", refusal.reason, STATUS[refusal.reason]
+            response = refused(refusal.reason)
+            outcome, reason = "refused", refusal.reason
         self._metrics.requests.labels(source, outcome, reason).inc()
         self._metrics.seconds.labels(source).observe(time.perf_counter() - began)
-        headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == 503 else None
-        return JSONResponse(body.model_dump(), status_code=status, headers=headers)
+        return response
 
     async def _accept(self, request: Request, verify: Verify) -> list[Message]:
         if self._in_flight >= self._settings.max_in_flight:
             raise Refusal("overloaded")
         self._in_flight += 1
-        self._metrics.in_flight.set(self._in_flight)
         try:
             body = await read_body(request, self._settings.max_body_bytes)
             found = verify(request, body, self._settings)
@@ -222,7 +236,6 @@ class Endpoint:
             raise Refusal("broker_unavailable") from error
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.set(self._in_flight)
         for message in found:
             self._metrics.messages.labels(message.topic).inc()
         return found

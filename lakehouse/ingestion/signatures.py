@@ -7,7 +7,6 @@ ASCII is a reason to refuse, never an exception. Every secret is a list: during 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable
@@ -28,7 +27,7 @@ _DIGITS = re.compile(r"[0-9]{1,15}")
 def _hmac(secret: str, message: bytes) -> bytes:
     if not secret:
         raise ValueError("an empty webhook secret signs nothing; give the sender's own")
-    return hmac.new(secret.encode(), message, hashlib.sha256).digest()
+    return hmac.digest(secret.encode(), message, "sha256")
 
 
 def _same(expected: str, given: str) -> bool:

@@ -17,6 +17,8 @@ def command(settings: Settings) -> list[str]:
         f"--port={settings.ingestion_port}",
         "--no-access-log",
         "--no-server-header",
+        # nothing here asks who the client was; the origin that senders see is a setting
+        "--no-proxy-headers",
         "--timeout-graceful-shutdown=10",
     ]
 
