@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.semantic.correspondence import compare
@@ -19,6 +19,7 @@ def table(rows: dict[tuple[str, str], tuple[str | None, int | None]]) -> pa.Tabl
     return pa.Table.from_pylist(said, schema=pa.schema(list(zip(names, types, strict=True))))
 
 
+@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_who_was_who_and_who_is_as_before(
     now: dict[tuple[str, str], tuple[str | None, int | None]],
