@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Cheap before dear: a failing unit test is seen before the stack has started."""
 
     def cost(item: pytest.Item) -> int:
+        if item.get_closest_marker("last"):
+            return 3
         if item.get_closest_marker("notebook"):
             return 2
         return 1 if item.get_closest_marker("stack") else 0
