@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from lakehouse.cli import app
 from lakehouse.privacy.person import Scope
+from lakehouse.settings import load_settings
+from lakehouse.streaming import jobs
 
 
 def test_a_person_is_named_in_one_way() -> None:
@@ -31,3 +33,48 @@ def test_without_yes_it_is_only_shown() -> None:
     shown = CliRunner().invoke(app, ["privacy", "erase", "--entity", entity])
     assert "--yes" in shown.output
     assert entity in Scope().rows("semantic.entity_index", "entity_id").column("entity_id").to_pylist()
+
+
+@pytest.mark.stack
+@pytest.mark.last
+@pytest.mark.usefixtures("first_day")
+def test_erased_from_the_tables_in_use_from_the_topics_and_from_clickhouse_with_a_line_in_the_books() -> None:
+    """On the real way, to the end: nothing is left that can be read, and the ledger still balances."""
+    from lakehouse.commands.reconcile import app as reconcile
+    from lakehouse.privacy.books import topic_of
+    from lakehouse.privacy.person import find_person
+    from lakehouse.privacy.stored import search_clickhouse, search_objects
+    from lakehouse.privacy.topics import KEPT_AFTER_ERASURE, remaining, retention_ms, search
+
+    jobs.wait_until_caught_up(load_settings())
+    entities = Scope().rows("marts.customer_360", "entity_id").column("entity_id").to_pylist()
+    # somebody with an order and records of two senders, so that every kind of table has a row
+    people = (find_person(entity=each) for each in sorted(entities))
+    person = next(
+        one
+        for one in (find_person(entity=each) for each in sorted(entities))
+        if one.ids["orders"] and one.ids["stripe"]
+    )
+    assert search(person.own)
+    assert search_objects(person.own).times("data") > 0
+    before = Scope().rows("metadata.erasures").num_rows
+
+    (entity,) = sorted(person.entities)[:1]
+    done = CliRunner().invoke(app, ["privacy", "erase", "--entity", entity, "--yes", "--reason", "a test"])
+    assert done.exit_code == 0, done.output
+
+    assert search_objects(person.own).clean
+    assert search_clickhouse(person.own) == {}
+    assert search(person.own) == {}
+    places = {topic_of(name): [(one.partition, one.offset) for one in of] for name, of in person.places.items()}
+    assert remaining(places) == []
+    assert {retention_ms(topic) for topic in places} == {KEPT_AFTER_ERASURE.total_seconds() * 1000}
+    lines = Scope().rows("metadata.erasures").to_pylist()[-(Scope().rows("metadata.erasures").num_rows - before) :]
+    topics = {line["table"]: line["rows"] for line in lines if line["gone_by"] is not None}
+    assert topics == {topic: len(of) for topic, of in places.items()}
+    assert {line["table"] for line in lines if line["gone_by"] is None} >= {"raw.shopify_orders", "marts.customer_360"}
+
+    balanced = CliRunner().invoke(reconcile, [])
+    assert balanced.exit_code == 0, balanced.output
+    again = CliRunner().invoke(app, ["privacy", "erase", "--entity", entity, "--yes"])
+    assert "nothing is stored of this person" in again.output

@@ -16,6 +16,7 @@ from lakehouse.privacy.person import Scope
 from lakehouse.privacy.topics import SEGMENT, Log, forget, missing_in_raw, remaining, retention_ms, search
 from lakehouse.settings import Settings, get_settings
 from lakehouse.waiting import wait_until
+from stack.native import secret_scan
 
 pytestmark = pytest.mark.stack
 TOPIC = "test.privacy"
@@ -46,16 +47,9 @@ def test_the_head_of_the_log_goes_up_to_the_last_message(topic: str) -> None:
     assert forget([]) is None
 
 
-def stored_in_files(settings: Settings, mark: bytes) -> list[str]:
+def stored_in_files(settings: Settings, mark: bytes) -> list[Path]:
     """Files of the broker that hold some bytes; the messages of this test are not compressed."""
-    return [str(path) for path in (settings.var_dir / "kafka").rglob("*") if path.is_file() and mark in _read(path)]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""  # the broker was faster
+    return [path for path in secret_scan.files([settings.var_dir / "kafka"]) if mark in secret_scan.read(path)]
 
 
 def test_the_brokers_files_hold_nothing_when_the_retention_has_passed(topic: str) -> None:
