@@ -136,8 +136,13 @@ class FlinkRest:
 
     def exceptions(self, job_id: str) -> str:
         """The newest failure of a job as one line, or an empty text."""
+        failure = self.last_failure(job_id)
+        return failure[1] if failure else ""
+
+    def last_failure(self, job_id: str) -> tuple[float, str] | None:
+        """When a job failed last, in seconds since 1970, and why, as one line; None if it never has."""
         entries = _call("GET", f"{self.url}/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return _root_cause(entries[0]["stacktrace"]) if entries else ""
+        return (entries[0]["timestamp"] / 1000, _root_cause(entries[0]["stacktrace"])) if entries else None
 
     def stop_with_savepoint(self, job_id: str, folder: str, timeout: float = 120) -> str:
         """Stop a job after a last checkpoint; returns the savepoint's path."""
