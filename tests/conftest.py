@@ -26,7 +26,7 @@ ARTIFACTS = HOME / "artifacts"
 """What a run leaves to look at: logs of the services, executed notebooks, seconds by test file (and JUnit's XML)."""
 LOG_LINES = 30
 SLOWEST = 15
-LIVE = ("stack", "notebook", "last", "chaos")
+LIVE = ("stack", "notebook", "chaos", "last")
 LANES = ("fast", *LIVE)
 PEOPLE = 150
 """Of the test world: some 1,400 requests with every kind of flaw."""
@@ -53,7 +53,7 @@ def _lane(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap before dear: a failing unit test is seen before the stack has started. What kills services comes last."""
+    """Cheap before dear: a failing unit test is seen before the stack has started. What kills services or erases goes last."""
     items.sort(key=lambda item: LANES.index(_lane(item)))
     for item in items:
         item.user_properties.append(("lane", _lane(item)))

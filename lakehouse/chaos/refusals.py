@@ -80,9 +80,11 @@ def _see_flink(ground: Ground) -> tuple[str, str]:
 
     def complains() -> bool:
         job = rest.running(jobs.JOB_NAME)
-        why = rest.exceptions(job.job_id) if job else ""
-        found[:] = [f"{job.state}: {why}" if job else "not there"]
-        return bool(why)
+        failure = rest.last_failure(job.job_id) if job else None
+        if job is None or failure is None or failure[0] < ground.fault_at:
+            return False
+        found[:] = [f"{job.state}: {failure[1]}"]
+        return True
 
     wait_until(complains, timeout=STATE_SECONDS, what="the job to say what is wrong", every=1.0)
     return "streaming list", found[0][:300]
@@ -108,6 +110,7 @@ def _refused(name: str, title: str, holds: str, service: str, fault: Fault, sees
     def act(ground: Ground) -> Outcome:
         ground.wait_flowing()
         began, seen = time.time(), Seen()
+        ground.fault_at = began
         with fault(ground.settings):
             ground.say(f"{service}: {title}")
             for see in sees:

@@ -49,12 +49,13 @@ class Outcome:
 
 @dataclass
 class Ground:
-    """Where a scenario acts: a stack under load since `began`. `say` is for progress."""
+    """Where a scenario acts: a stack under load since `began`. `say` is for progress, `fault_at` when it was hurt."""
 
     settings: Settings
     load: SteadyLoad
     say: Callable[[str], None]
     began: float = field(default_factory=time.time)
+    fault_at: float = 0.0
 
     def wait_flowing(self) -> None:
         """Rows of this load are in raw: surviving a fault proves nothing of a load that had never arrived."""

@@ -26,12 +26,12 @@ def start() -> None:
 
 @app.command("list")
 def list_jobs(everything: bool = typer.Option(False, "--all", help="also what else Flink ran")) -> None:
-    """The job and those before it: state, since when, checkpoints."""
-    from lakehouse.engines.flink import FlinkRest
+    """The job and those before it: state, since when, checkpoints; and why a running one had to begin again."""
+    from lakehouse.engines.flink import RUNNING_STATES, FlinkRest
     from lakehouse.streaming.jobs import JOB_NAME
 
     rest = FlinkRest(load_settings())
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table, failures = Table(box=box.SIMPLE_HEAD, pad_edge=False), list[str]()
     for column in ("job", "state", "since", "checkpoints", "last one", "failed", "id"):
         table.add_column(column)
     for job in rest.jobs():
@@ -54,7 +54,11 @@ def list_jobs(everything: bool = typer.Option(False, "--all", help="also what el
             str(counts["failed"]),
             job.job_id,
         )
+        if job.state in RUNNING_STATES and (why := rest.exceptions(job.job_id)):
+            failures.append(f"{job.name.splitlines()[0]} went back to its last checkpoint: {why}")
     console.print(table)
+    for failure in failures:
+        console.print(failure, style="yellow", markup=False, highlight=False)
 
 
 @app.command()

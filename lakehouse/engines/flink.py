@@ -147,8 +147,13 @@ class FlinkRest(_Http):
 
     def exceptions(self, job_id: str) -> str:
         """The newest failure of a job as one line, or an empty text."""
+        failure = self.last_failure(job_id)
+        return failure[1] if failure else ""
+
+    def last_failure(self, job_id: str) -> tuple[float, str] | None:
+        """When a job failed last, in seconds since 1970, and why, as one line; None if it never has."""
         entries = self._call("GET", f"{self.url}/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return _root_cause(entries[0]["stacktrace"]) if entries else ""
+        return (entries[0]["timestamp"] / 1000, _root_cause(entries[0]["stacktrace"])) if entries else None
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to end without a savepoint; its retained checkpoints stay."""
