@@ -59,7 +59,11 @@ class PageNotReady(LakehouseError):
 
 @dataclass(frozen=True)
 class Seen:
-    """One dashboard as the browser drew it. `errors` and `empty` name charts; `requested` are hosts that it asked."""
+    """One dashboard as the browser drew it. `errors` and `empty` name charts.
+
+    `requested` are the hosts that it asked; requests that the server's own policy made the browser hold back are not
+    among them.
+    """
 
     slug: str
     charts: int
@@ -124,7 +128,7 @@ async def _window(tab: Tab, height: int) -> None:
                    mobile=False)  # fmt: skip
 
 
-async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested: set[str]) -> Seen:
+async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested: dict[str, str]) -> Seen:
     state: dict[str, Any] = {}
 
     async def drawn() -> bool:
@@ -144,7 +148,9 @@ async def _look(tab: Tab, settings: Settings, slug: str, charts: int, requested:
     await _until(f"dashboard {slug} in its own height", drawn, said)
     await _command(tab, "Runtime.evaluate", expression=PAINTED, awaitPromise=True)
     shot = await _command(tab, "Page.captureScreenshot", format="png")
-    return Seen(slug, state["charts"], state["errors"], state["empty"], set(requested), base64.b64decode(shot["data"]))
+    return Seen(
+        slug, state["charts"], state["errors"], state["empty"], set(requested.values()), base64.b64decode(shot["data"])
+    )
 
 
 async def _look_at_all(settings: Settings, wanted: dict[str, int], then: Callable[[Seen], object]) -> list[Seen]:
@@ -153,12 +159,16 @@ async def _look_at_all(settings: Settings, wanted: dict[str, int], then: Callabl
     path = browser_path()
     if path is None:
         raise NoBrowser(f"none of {', '.join(BROWSERS)} is on the PATH", "install it: apt install chromium")
-    requested: set[str] = set()
+    requested: dict[str, str] = {}
 
     async def asked(event: Any) -> None:
         address = urlsplit(event["params"]["request"]["url"])
         if address.hostname:
-            requested.add(address.hostname)
+            requested[event["params"]["requestId"]] = address.hostname
+
+    async def failed(event: Any) -> None:
+        if event["params"].get("blockedReason"):
+            requested.pop(event["params"]["requestId"], None)
 
     async with Browser(path, enable_extensions=False, enable_sandbox=os.getuid() != 0) as browser:
         tab = await browser.create_tab("about:blank")
@@ -166,6 +176,7 @@ async def _look_at_all(settings: Settings, wanted: dict[str, int], then: Callabl
         await _command(tab, "Network.enable")
         await _command(tab, "Emulation.setScrollbarsHidden", hidden=True)
         tab.subscribe("Network.requestWillBeSent", asked)
+        tab.subscribe("Network.loadingFailed", failed)
         await _sign_in(tab, settings)
         seen = []
         for slug, charts in wanted.items():

@@ -44,7 +44,11 @@ class Superset:
                 "start it with `lakehouse stack up dashboards`",
             ) from error
         if answer.is_error:
-            raise SupersetRefused(f"{method} {path}: {answer.status_code} {answer.text[:1500]}")
+            is_json = "json" in answer.headers.get("content-type", "")
+            raise SupersetRefused(
+                f"{method} {path}: {answer.status_code} {answer.text[:1500] if is_json else answer.reason_phrase}",
+                "`lakehouse stack logs superset` says why; ClickHouse and Trino must be up: `lakehouse stack status`",
+            )
         return answer
 
     def listed(self, kind: str, *columns: str) -> list[dict[str, Any]]:
