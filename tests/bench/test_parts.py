@@ -104,6 +104,13 @@ def test_entity_resolution_is_told_in_the_suites_words() -> None:
     assert "did not end" in found["a million records"].note
 
 
+def test_where_plain_splink_did_not_end_its_share_is_told() -> None:
+    assert resolution.beside(RESULTS) == "plain Splink did not end"
+    share = {"seconds": 50.0, "records": 250_000, "f1": 0.9}
+    assert "250,000: 4.0 times" in resolution.beside({**RESULTS, "plain_share": share})
+    assert "1,000,000: 2.0 times" in resolution.beside({**RESULTS, "plain": {"seconds": 100.0, "f1": 0.9}})
+
+
 def test_entity_resolution_that_failed_has_no_figures() -> None:
     with pytest.raises(PartFailed, match="delta: no memory"):
         resolution.figures({**RESULTS, "delta": {"error": "no memory"}})
