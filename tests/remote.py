@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -39,6 +40,10 @@ def remote_environment(settings: Settings, data_dir: Path, **changes: str) -> di
     return kept | {f"{ENV_PREFIX}{name.upper()}": value for name, value in said.items() if value}
 
 
+REQUEST = re.compile(rb"\A[A-Z]+ \S+ HTTP/1\.1\r\n")
+FORWARDED = b"X-Forwarded-Proto: https\r\n"
+
+
 class TlsRelay:
     """Ports that speak TLS before services that do not, as a load balancer would; on loopback, in a thread."""
 
@@ -51,17 +56,17 @@ class TlsRelay:
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls-relay", daemon=True)
         self._thread.start()
 
-    def before(self, url: str) -> int:
-        """A new port that leads to the service at `url`."""
+    def before(self, url: str, forwarded: bool = False) -> int:
+        """A new port that leads to the service at `url`; `forwarded` tells the service that TLS ended here."""
         target = urlsplit(url)
         assert target.hostname
-        serve = self._serve(target.hostname, int(target.port or 0))
+        serve = self._serve(target.hostname, int(target.port or 0), FORWARDED if forwarded else b"")
         return asyncio.run_coroutine_threadsafe(serve, self._loop).result(10)
 
-    async def _serve(self, host: str, port: int) -> int:
+    async def _serve(self, host: str, port: int, header: bytes) -> int:
         async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             there, back = await asyncio.open_connection(host, port)
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+            await asyncio.gather(_copy(reader, back, header), _copy(there, writer))
 
         # an h2 client's own protocol is what the service must speak: gRPC's does, and httpx asks for 1.1
         server = await asyncio.start_server(client, self._host, 0, ssl=self._context)
@@ -72,10 +77,10 @@ class TlsRelay:
         self._thread.join(10)
 
 
-async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter, header: bytes = b"") -> None:
     with suppress(OSError, ssl.SSLError):
         while data := await source.read(65_536):
-            sink.write(data)
+            sink.write(REQUEST.sub(lambda line: line[0] + header, data, count=1) if header else data)
             await sink.drain()
     with suppress(OSError, ssl.SSLError):
         sink.close()

@@ -161,7 +161,7 @@ def test_over_tls_clients_trust_the_named_authority_and_nobody_else(tmp_path: Pa
     authority.cert_pem.write_to_path(ca_file)
     with remote.tls_before(authority, settings.host) as relay:
         changes = {
-            name: f"https://{settings.host}:{relay.before(getattr(settings, name))}"
+            name: f"https://{settings.host}:{relay.before(getattr(settings, name), forwarded=name == 'trino_url')}"
             for name in ("catalog_uri", "s3_endpoint", "flink_rest_url", "flink_gateway_url", "trino_url",
                          "clickhouse_url", "airflow_url", "ingestion_url")
         }  # fmt: skip

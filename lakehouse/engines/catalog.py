@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from lakehouse.engines.tls import ca_bundle
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -61,6 +62,6 @@ def _properties(s: Settings) -> dict[str, Any]:
         "s3.region": s.s3_region,
         "s3.force-virtual-addressing": str(not s.s3_path_style).lower(),
     }
-    if s.ca_file:
-        properties["ssl"] = {"cabundle": str(s.ca_file)}
+    if bundle := ca_bundle(s):
+        properties["ssl"] = {"cabundle": bundle}
     return properties

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlparse
 
+from lakehouse.engines.tls import ca_bundle
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -57,9 +58,7 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
     s = settings or get_settings()
     remote = connect_url(s)
     _probe(remote)
-    if s.ca_file:
-        # the one way to tell gRPC whom to trust; read when the first channel is made
-        os.environ.setdefault("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(s.ca_file))
+    ca_bundle(s)
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 
