@@ -12,7 +12,6 @@ import hashlib
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -28,6 +27,7 @@ MAX_OPEN = 2_000
 RETRY_4XX = 1
 """Real senders try a 4xx as often as a 5xx; here once more has to do, for the answer is the same."""
 TRY_LATER = (408, 429)
+TIMEOUT = "timeout"
 
 
 @dataclass(frozen=True)
@@ -128,24 +128,31 @@ class Sender:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
         self._bucket, self._steady = TokenBucket(rate), steady
+        self._context = ssl.create_default_context()
         self._lanes: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
         self._open = asyncio.Semaphore(most_open)
 
     async def run(self, deliveries: Iterable[dict[str, Any]]) -> None:
         """Send all and return when each is final."""
-        context = ssl.create_default_context()
-        async with AsyncExitStack() as opened:
-            for _ in range(self._concurrency):
-                # a client for each connection: one client's pool looks through all its connections at each request.
-                # The receiver is the one that the settings name: no proxy of the environment is asked.
-                client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), verify=context, trust_env=False)
-                self._lanes.put_nowait(await opened.enter_async_context(client))
+        for _ in range(self._concurrency):
+            self._lanes.put_nowait(self._lane())
+        try:
             async with asyncio.TaskGroup() as group:
                 for delivery in deliveries:
                     await self._open.acquire()
                     if self._steady:
                         await self._bucket.take()
                     group.create_task(self._deliver(delivery))
+        finally:
+            while not self._lanes.empty():
+                await self._lanes.get_nowait().aclose()
+
+    def _lane(self) -> httpx.AsyncClient:
+        """A client for each connection: one client's pool looks through all its connections at each request.
+
+        The receiver is the one that the settings name: no proxy of the environment is asked.
+        """
+        return httpx.AsyncClient(limits=httpx.Limits(max_connections=1), verify=self._context, trust_env=False)
 
     async def _deliver(self, delivery: dict[str, Any]) -> None:
         manners = MANNERS[delivery["sender"]]
@@ -161,6 +168,10 @@ class Sender:
                         await self._bucket.take()
                     sent_at = time.time()
                     answer = await self._post(client, delivery, body, sent_at, manners)
+                    if answer.reason == TIMEOUT:
+                        # a request that was cut off may leave its connection taken, and the lane closed, for ever
+                        await client.aclose()
+                        client = self._lane()
                 finally:
                     self._lanes.put_nowait(client)
                 retries = manners.retries if answer.retryable_often else RETRY_4XX
@@ -184,9 +195,9 @@ class Sender:
                     self._url + path, content=body, headers={**delivery["headers"], **signed}, timeout=timeout
                 )
         except TimeoutError:
-            return Answer(None, "failed", "timeout")
+            return Answer(None, "failed", TIMEOUT)
         except httpx.TimeoutException:
-            return Answer(None, "failed", "timeout")
+            return Answer(None, "failed", TIMEOUT)
         except httpx.TransportError as error:
             return Answer(None, "failed", type(error).__name__)
         return read_answer(response)

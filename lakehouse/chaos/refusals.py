@@ -123,9 +123,12 @@ def _refused(name: str, title: str, holds: str, service: str, fault: Fault, sees
             timeout=HEALTHY_SECONDS, what=f"{service} to be healthy after its repair",
         )  # fmt: skip
         healthy = time.time()
-        visible = ground.wait_visible(began)
+        visible = ground.wait_visible(repaired)
         jobs.wait_running(ground.settings)
-        note = f"held for {repaired - began:.0f} s; healthy {healthy - repaired:.1f} s after the repair"
+        note = (
+            f"lasted {repaired - began:.0f} s; after the repair healthy in {healthy - repaired:.1f} s,"
+            f" new rows in raw in {visible - repaired:.1f} s"
+        )
         return Outcome(name, service, began, healthy, visible, seen=tuple(seen), notes=(note,))
 
     return Scenario(name, title, holds, RAW, act)

@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
@@ -224,3 +225,25 @@ def test_a_steady_load_goes_on_beside_what_waits_for_its_next_attempt(tmp_path: 
     firsts = sorted(datetime.fromisoformat(line["sent_at"]) for line in lines if line["attempt"] == 1)
     # a second's worth; all attempts together would take 4.5 s at that rate
     assert firsts[-1] - firsts[0] < timedelta(seconds=3)
+
+
+def test_connections_that_were_cut_off_carry_the_next_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty = replace(MANNERS["shopify"], total=1, retries=7)
+    monkeypatch.setitem(MANNERS, "shopify", hasty)
+    receiver, goes_on = Receiver(), threading.Event()
+    answer = receiver.answer
+
+    def hangs(path: str, headers: dict[str, str], raw: bytes) -> int:
+        goes_on.wait(20)
+        return answer(path, headers, raw)
+
+    receiver.answer = hangs  # type: ignore[method-assign]
+    timer = threading.Timer(1.5, goes_on.set)
+    timer.start()
+    with serving(receiver) as url:
+        lines = send(tmp_path, url, [delivery(n) for n in range(20)], concurrency=20, retry_scale=2e-5)
+    timer.join()
+    assert {line["reason"] for line in lines if line["outcome"] == "failed"} == {"timeout"}
+    assert set(final_outcomes(lines).values()) == {"accepted"}
+    # a lane that stays closed takes a delivery's attempts to their end
+    assert max(line["attempt"] for line in lines) < 8
