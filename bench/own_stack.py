@@ -73,10 +73,14 @@ class OwnStack:
 
     def reset(self) -> None:
         """No service, no data; the secrets are kept, for settings are read once a process."""
+        from lakehouse import metadata
+
         self.end()
         for entry in self._folder.iterdir():
             if entry.name != "secrets.env":
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        # its token is one of a catalog that is no more
+        metadata.catalog.cache_clear()
 
     def only(self, *names: str) -> dict[str, float]:
         """Have these services and what they require up, and no other; seconds until each that was down was healthy."""

@@ -36,6 +36,8 @@ ORDERS_A_PERSON = 8
 DAYS = 365
 CURRENCIES = ("USD", "EUR", "GBP", "JPY", "CHF", "SEK")
 RUNS, QUICK_RUNS = 9, 2
+PERSON = "person-0001042"
+"""Whose orders are asked for: one with many."""
 QUESTIONS = {
     "sales by day": """SELECT order_date, currency, count(*), sum(total_amount), sum(refunded_amount),
         count(DISTINCT entity_id) FROM {t} WHERE NOT is_cancelled GROUP BY order_date, currency""",
@@ -46,7 +48,7 @@ QUESTIONS = {
         SELECT entity_id, CAST(date_trunc('week', order_date) AS date) AS week,
                CAST(date_trunc('week', min(order_date) OVER (PARTITION BY entity_id)) AS date) AS cohort
         FROM {t} WHERE NOT is_cancelled) AS of_person GROUP BY cohort, week""",
-    "one person": "SELECT order_id, created_at, total_amount FROM {t} WHERE entity_id = 'person-0004242'",
+    "one person": f"SELECT order_id, created_at, total_amount FROM {{t}} WHERE entity_id = '{PERSON}'",
 }
 OWN, LAKE, TRINO, SPARK = "ClickHouse, own copy", "ClickHouse, Iceberg", "Trino", "Spark"
 Ask = Callable[[str], list[tuple[Any, ...]]]

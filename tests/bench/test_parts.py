@@ -68,6 +68,7 @@ def test_orders_are_the_same_each_time_and_fit_the_contract() -> None:
     for created, day in zip(made["created_at"].to_pylist(), made["order_date"].to_pylist(), strict=True):
         assert created.astimezone(UTC).date() == day
     assert len(made["currency"].unique()) == len(queries.CURRENCIES)
+    assert queries.PERSON in set(queries.orders(queries.QUICK_ROWS)["entity_id"].to_pylist())
     amounts = made["total_amount"].to_pylist()
     assert min(amounts) >= 5
     assert max(amounts) < 500
