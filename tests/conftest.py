@@ -53,7 +53,7 @@ def _lane(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap before dear: a failing unit test is seen before the stack has started. What kills services or erases goes last."""
+    """Cheap before dear: a failing unit test is seen before the stack starts. What kills or erases goes last."""
     items.sort(key=lambda item: LANES.index(_lane(item)))
     for item in items:
         item.user_properties.append(("lane", _lane(item)))
