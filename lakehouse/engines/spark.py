@@ -6,10 +6,11 @@ import atexit
 import os
 import re
 import socket
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlparse
 
-from lakehouse.engines.tls import ca_bundle
+from lakehouse.engines.tls import context
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -24,12 +25,14 @@ class SparkNotReachable(LakehouseError):
     """Nothing answers where Spark Connect should be."""
 
 
-def _probe(remote: str) -> None:
-    """Open the port once: Spark's own client would retry against a dead server for minutes, in silence."""
+def _probe(remote: str, trust: ssl.SSLContext) -> None:
+    """Open the port once: Spark's own client would retry a dead or untrusted server for minutes, in silence."""
     address = urlparse(re.sub(r"^sc://", "http://", remote))
     host, port = address.hostname or "127.0.0.1", address.port or _DEFAULT_CONNECT_PORT
     try:
-        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+        with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
+            if "use_ssl=true" in address.params.lower():
+                trust.wrap_socket(connection, server_hostname=host).close()
     except OSError as error:
         raise SparkNotReachable(
             f"no Spark Connect server answers at {host}:{port}: {error}", "run `lakehouse stack up spark`"
@@ -57,8 +60,7 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
     """
     s = settings or get_settings()
     remote = connect_url(s)
-    _probe(remote)
-    ca_bundle(s)
+    _probe(remote, context(s))
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.session import SparkSession as ConnectSession
 
