@@ -40,6 +40,10 @@ def _ignore_log(_: object) -> None:
     """librdkafka reports connection errors to its callback too; the caller raises them itself."""
 
 
+QUIET = {"error_cb": _ignore_log, "log_level": 2}
+"""For clients whose errors their callers raise. One that is closed while it still logs in would say so, too."""
+
+
 def client_config(settings: Settings | None = None) -> dict[str, Any]:
     """How every client of librdkafka reaches the broker and says who it is."""
     s = settings or get_settings()
@@ -80,9 +84,8 @@ def admin(settings: Settings | None = None, **more: Any) -> AdminClient:
     """An admin client of the broker; it connects on first use. `more` is librdkafka's, with `_` for the points."""
     from confluent_kafka.admin import AdminClient
 
-    usual = {"error_cb": _ignore_log, "log_level": 2}
     given = {name if name == "error_cb" else name.replace("_", "."): value for name, value in more.items()}
-    return AdminClient(client_config(settings) | usual | given)
+    return AdminClient(client_config(settings) | QUIET | given)
 
 
 def topic_names(settings: Settings | None = None, timeout: float = ADMIN_TIMEOUT_SECONDS) -> set[str]:
@@ -142,7 +145,7 @@ def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
     from confluent_kafka import Consumer, TopicPartition
 
     s = settings or get_settings()
-    own = {"group.id": "lakehouse-offsets", "enable.auto.commit": False, "error_cb": _ignore_log}
+    own = {"group.id": "lakehouse-offsets", "enable.auto.commit": False, **QUIET}
     consumer = Consumer(client_config(s) | own)
     try:
         present = topic_names(s)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, _ignore_log, client_config
+from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, QUIET, client_config
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
@@ -93,5 +93,5 @@ def read_all(topics: list[str], settings: Settings | None = None) -> list[Logged
 def _consumer(settings: Settings) -> Any:
     from confluent_kafka import Consumer
 
-    own = {"group.id": f"look-{uuid.uuid4()}", "enable.auto.commit": False, "error_cb": _ignore_log}
+    own = {"group.id": f"look-{uuid.uuid4()}", "enable.auto.commit": False, **QUIET}
     return Consumer(client_config(settings) | own)

@@ -48,8 +48,7 @@ class Place:
 
 def config(**more: Any) -> dict[str, Any]:
     """How a client of a lesson connects; `more` is written with `_` for the points: `group_id="…"`."""
-    base = {"error_cb": kafka._ignore_log, "log_level": 2}
-    return kafka.client_config() | base | {name.replace("_", "."): value for name, value in more.items()}
+    return kafka.client_config() | kafka.QUIET | {name.replace("_", "."): value for name, value in more.items()}
 
 
 def producer(**more: Any) -> Producer:

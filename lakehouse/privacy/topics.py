@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, TOPICS, admin, client_config
+from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, QUIET, TOPICS, admin, client_config
 from lakehouse.engines.kafka_reader import read_all
 from lakehouse.privacy.person import Scope
 from lakehouse.settings import Settings, get_settings
@@ -33,7 +33,7 @@ def remaining(places: Mapping[str, Sequence[tuple[int, int]]], settings: Setting
     from confluent_kafka import Consumer, TopicPartition
 
     s = settings or get_settings()
-    consumer = Consumer(client_config(s) | {"group.id": "lakehouse-privacy"})
+    consumer = Consumer(client_config(s) | {"group.id": "lakehouse-privacy"} | QUIET)
     found = []
     try:
         for topic, messages in sorted(places.items()):

@@ -50,11 +50,7 @@ def test_erased_from_the_tables_in_use_from_the_topics_and_from_clickhouse_with_
     entities = Scope().rows("marts.customer_360", "entity_id").column("entity_id").to_pylist()
     # somebody with an order and records of two senders, so that every kind of table has a row
     people = (find_person(entity=each) for each in sorted(entities))
-    person = next(
-        one
-        for one in (find_person(entity=each) for each in sorted(entities))
-        if one.ids["orders"] and one.ids["stripe"]
-    )
+    person = next(one for one in people if one.ids["orders"] and one.ids["stripe"])
     assert search(person.own)
     assert search_objects(person.own).times("data") > 0
     before = Scope().rows("metadata.erasures").num_rows
