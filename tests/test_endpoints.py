@@ -88,7 +88,7 @@ def test_a_remote_process_needs_no_secret_of_services_that_run_here(
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"kafka_security_protocol": "SASL_SSL"}, "LAKEHOUSE_KAFKA_USER"),
+        ({"kafka_user": ""}, "kafka_user"),
         ({"trino_password": "x"}, "https"),
         ({"trino_password": "x", "trino_url": "https://t", "trino_user": ""}, "LAKEHOUSE_TRINO_USER"),
         ({"ca_file": "/nowhere/ca.pem"}, "LAKEHOUSE_CA_FILE"),
@@ -104,9 +104,9 @@ def test_a_login_that_cannot_work_is_refused_at_once(
 
 def test_an_optional_login_is_not_generated(tmp_path: Path, settings: Settings) -> None:
     text = secrets_file(tmp_path).read_text(encoding="utf-8")
-    assert "KAFKA_PASSWORD" not in text
+    assert "FLINK_PASSWORD" not in text
     assert "SPARK_TOKEN" not in text
-    assert settings.kafka_password is None
+    assert settings.trino_password is None
 
 
 def test_each_endpoint_names_settings_that_there_are() -> None:
