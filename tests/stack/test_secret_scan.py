@@ -22,7 +22,6 @@ MAY_HOLD_THEM = {
     "conf/kafka/server.properties": "the broker's own account",
     "conf/object-store/s3.json": "who may use S3",
     "conf/object-store/security.toml": "the key that closes the other ports",
-    "conf/spark/connect.conf": "the catalog and the object store, for all sessions",
     "conf/airflow/*": "the passwords of its users",
     "var/flink/ha/*": "the running job, for a JobManager that comes back: the catalog and the object store",
     "var/flink/ha/**/*": "the same",
