@@ -26,7 +26,7 @@ ARTIFACTS = HOME / "artifacts"
 """What a run leaves to look at: logs of the services, executed notebooks, seconds by test file (and JUnit's XML)."""
 LOG_LINES = 30
 SLOWEST = 15
-LIVE = ("stack", "notebook", "chaos", "last")
+LIVE = ("stack", "notebook", "faults", "chaos", "last")
 LANES = ("fast", *LIVE)
 PEOPLE = 150
 """Of the test world: some 1,400 requests with every kind of flaw."""

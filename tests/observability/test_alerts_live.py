@@ -126,12 +126,14 @@ def incident(first_day: object, observer: Observer) -> Incident:
 
 
 @pytest.mark.stack
+@pytest.mark.faults
 @pytest.mark.parametrize("query", PANELS)
 def test_every_line_of_every_panel_shows_something(observer: Observer, incident: Incident, query: str) -> None:
     assert observer.points(query, time.monotonic() - incident.began) > 0
 
 
 @pytest.mark.stack
+@pytest.mark.faults
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_alert_has_a_live_series(observer: Observer, incident: Incident, alert: str) -> None:
     rule = observer.rules()[alert]
@@ -140,6 +142,7 @@ def test_every_alert_has_a_live_series(observer: Observer, incident: Incident, a
 
 
 @pytest.mark.stack
+@pytest.mark.faults
 @pytest.mark.parametrize("alert", ALERTS)
 def test_it_fires_when_its_fault_is_made(incident: Incident, alert: str) -> None:
     assert alert not in incident.early, "it fired before its fault was made"
@@ -147,6 +150,7 @@ def test_it_fires_when_its_fault_is_made(incident: Incident, alert: str) -> None
 
 
 @pytest.mark.stack
+@pytest.mark.faults
 @pytest.mark.parametrize("alert", ALERTS)
 def test_it_is_quiet_after_the_repair(incident: Incident, alert: str) -> None:
     assert alert in incident.quiet
