@@ -150,7 +150,8 @@ def lab(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         port = probe.getsockname()[1]
     folder = tmp_path_factory.mktemp("lab")
     environment = {**os.environ, "JUPYTER_TOKEN": settings.jupyter_token.get_secret_value()}
-    with subprocess.Popen(command(settings.host, port, folder), env=environment, stderr=subprocess.DEVNULL) as running:
+    started = command(settings.host, port, folder, folder / "layout")
+    with subprocess.Popen(started, env=environment, stderr=subprocess.DEVNULL) as running:
         url = f"http://{settings.host}:{port}"
         try:
             wait_until(lambda: answers(settings.host, port), timeout=120, what="JupyterLab to listen", every=0.5)
