@@ -42,6 +42,7 @@ def names() -> dict[str, set[str]]:
     }  # fmt: skip
 
 
+@pytest.mark.timeout(2700)
 def test_all_lessons_run_in_order_under_nbval_and_leave_nothing_behind() -> None:
     lessons = [str(path) for path in book.paths()]
     options = ("--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-p", "no:cacheprovider", "-q", "--timeout=0")
