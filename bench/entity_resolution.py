@@ -130,19 +130,22 @@ def run() -> dict[str, Any]:
         before = normalized_records.of_rows(records.rows)
         people, origin = normalized_records.bring_up(sent, before)
         changed = normalized_records.changed_ids(people, before, origin)
+    first = previous is None or rescore
+    rows = people if first else people.filter(pc.is_in(people.column("source_id"), value_set=changed))
+    batch = f"bench-{time.time_ns()}"
     # where the records of the last resolution are those that were just compared, who is who is known
     whole = previous is not None and known_now and previous.people.num_rows == before.num_rows
-    resolution = resolve(people, previous, parameters, options, rescore=rescore,
-                         origin=origin if whole else None)  # fmt: skip
-    clock.parts |= {name: round(seconds, 2) for name, seconds in resolution.seconds.items()}
-    with clock.part("write"):
-        first = previous is None or rescore
-        rows = people if first else people.filter(pc.is_in(people.column("source_id"), value_set=changed))
-        batch = f"bench-{time.time_ns()}"
-        merge_arrow(NORMALIZED_RECORDS, rows, by="source_id", only=None if first else changed, sources={},
-                    run_id="bench", watermark=False, batch=batch, stored=records)  # fmt: skip
-        sources[NORMALIZED_RECORDS.name] = metadata.load(NORMALIZED_RECORDS).current_snapshot().snapshot_id
-        entity_index.write(resolution, previous, rescore, parameters, sources, batch, "bench")
+    with ThreadPoolExecutor(1) as pool:
+        # what the records are does not depend on who they are: they are written meanwhile
+        writing = pool.submit(merge_arrow, NORMALIZED_RECORDS, rows, by="source_id", only=None if first else changed,
+                              sources={}, run_id="bench", watermark=False, batch=batch, stored=records)  # fmt: skip
+        resolution = resolve(people, previous, parameters, options, rescore=rescore,
+                             origin=origin if whole else None)  # fmt: skip
+        clock.parts |= {name: round(seconds, 2) for name, seconds in resolution.seconds.items()}
+        with clock.part("write"):
+            writing.result()
+            sources[NORMALIZED_RECORDS.name] = metadata.load(NORMALIZED_RECORDS).current_snapshot().snapshot_id
+            entity_index.write(resolution, previous, rescore, parameters, sources, batch, "bench")
     wanted = ("records", "candidate_pairs", "edges", "entities", "largest_entity", "records_touched")
     counts = {name: int(resolution.stats[name, ""]) for name in wanted}
     return {"seconds": round(time.perf_counter() - began, 2), "parts": clock.parts, **counts}

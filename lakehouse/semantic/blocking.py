@@ -183,14 +183,15 @@ def index(con: DuckDBPyConnection, people: str = "people", blocks: str = "blocks
         con.execute(f"CREATE OR REPLACE TABLE {blocks} (pass INTEGER, key VARCHAR, idx BIGINT)")
     asked = list(range(len(RULES)))
     if wanted:
-        asked = [number for (number,) in con.execute(f"SELECT DISTINCT pass FROM {wanted} ORDER BY 1").fetchall()]
-    for number in asked:
-        rule = RULES[number]
-        chosen = f"k IN (SELECT key FROM {wanted} WHERE pass = {number})" if wanted else "k IS NOT NULL"
-        con.execute(
-            f"INSERT INTO {blocks} SELECT {number}, k, idx FROM (SELECT {rule.key} AS k, idx FROM {people})"
-            f" WHERE {chosen}"
-        )
+        asked = [number for (number,) in con.execute(f"SELECT DISTINCT pass FROM {wanted}").fetchall()]
+    # one statement: all processors are at work on it, also where a pass alone is too small to be shared among them
+    passes = " UNION ALL ".join(
+        f"SELECT {number}, k, idx FROM (SELECT {RULES[number].key} AS k, idx FROM {people}) WHERE "
+        + (f"k IN (SELECT key FROM {wanted} WHERE pass = {number})" if wanted else "k IS NOT NULL")
+        for number in sorted(asked)
+    )
+    if passes:
+        con.execute(f"INSERT INTO {blocks} {passes}")
 
 
 def load(con: DuckDBPyConnection, rows: pa.Table) -> None:

@@ -57,7 +57,7 @@ def assign(label: Numbers, people: pa.Table, before: Sequence[str | None], taken
     by_rank = np.empty(len(keys), dtype=np.int64)
     by_rank[rank] = np.arange(len(keys))
     ids = _inherited(label.tolist(), before, rank, founder)
-    used = {entity for entity in before if entity is not None}.union(taken)
+    used = set(taken).union(entity for entity in before if entity is not None)
     members = _members(label, [root for root in np.unique(label).tolist() if root not in ids], bool(used))
     for root in sorted(members, key=lambda root: founder[root]):
         entity = founding_id(keys[int(by_rank[founder[root]])])
