@@ -14,8 +14,6 @@ from lakehouse.settings import Settings
 
 POLL_SECONDS = 0.001
 """Between two looks at what the broker has acknowledged."""
-LATE_SECONDS = 0.5
-"""After the deadline, for the client's own word that it has given a message up."""
 
 
 class NotAcknowledged(Exception):
@@ -23,13 +21,18 @@ class NotAcknowledged(Exception):
 
 
 def producer_config(settings: Settings) -> dict[str, Any]:
-    """Idempotent, all replicas; what the deadline passes is given up and cannot come later."""
+    """Idempotent, all replicas, and no timeout of its own: `Publisher` gives up what is overdue.
+
+    A message that the client itself times out leaves a gap in its numbering. It then goes on under a new producer
+    epoch and sends what was under way once more, acknowledged copies of messages that the broker cannot tell from new
+    ones (its maintainers say so in librdkafka's issue 4953).
+    """
     return {
         **client_config(settings),
         "acks": "all",
         "enable.idempotence": True,
         "linger.ms": 2,
-        "message.timeout.ms": int(settings.publish_deadline_seconds * 1000),
+        "message.timeout.ms": 0,
         "message.max.bytes": settings.max_body_bytes + 65_536,
         "compression.type": "lz4",
         "log_level": 3,
@@ -71,8 +74,7 @@ class Publisher:
     async def publish(self, messages: list[Message]) -> None:
         """Return when every message is acknowledged. Raises `NotAcknowledged`."""
         loop = asyncio.get_running_loop()
-        patience = self._deadline + LATE_SECONDS
-        pending = _Pending(loop.create_future(), len(messages), loop.time() + patience)
+        pending = _Pending(loop.create_future(), len(messages), loop.time() + self._deadline)
         try:
             for message in messages:
                 self._producer.produce(
@@ -97,13 +99,21 @@ class Publisher:
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the acknowledgements that have come, give up what is overdue, and look again while there is more."""
         self._producer.poll(0)
-        now = loop.time()
+        while self._under_way and self._under_way[0].done.done():
+            self._under_way.popleft()
         # all have the same patience: the first one in is the first one overdue
-        while self._under_way and (self._under_way[0].done.done() or self._under_way[0].deadline <= now):
-            self._under_way.popleft().finish(f"no acknowledgement within {self._deadline} s")
+        if self._under_way and self._under_way[0].deadline <= loop.time():
+            self._give_up()
         self._serving = bool(self._under_way) or len(self._producer) > 0
         if self._serving:
             loop.call_later(POLL_SECONDS, self._serve, loop)
+
+    def _give_up(self) -> None:
+        """Everything under way: what is given up must not come later, and one message alone cannot be taken back."""
+        for pending in self._under_way:
+            pending.finish(f"the broker acknowledged nothing more for {self._deadline} s")
+        self._under_way.clear()
+        self._producer.purge(blocking=False)
 
     async def broker_answers(self, timeout: float = 2.0) -> bool:
         """Whether the broker gives its metadata now."""
@@ -114,5 +124,7 @@ class Publisher:
         return True
 
     def close(self) -> None:
-        """Wait for what is under way, at most the deadline."""
-        self._producer.flush(self._deadline)
+        """Wait for what is under way, at most the deadline; the rest is given up."""
+        if self._producer.flush(self._deadline):
+            self._give_up()
+            self._producer.flush(self._deadline)
