@@ -45,9 +45,7 @@ def lint() -> None:
         raise LessonsFailed(
             f"{sum(map(len, found.values()))} complaints", "mend them; the rules are in docs/lessons.md"
         )
-    stale = [path.name for path, text in navigation.wanted().items()
-             if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
-    if stale:
+    if stale := navigation.stale():
         raise LessonsFailed(f"navigation is stale in {', '.join(stale)}", "run `lakehouse lessons build`")
     console.print(f"{len(found)} lessons keep the rules")
 

@@ -11,12 +11,14 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 from typer.testing import CliRunner
 
 from lakehouse.commands import exercises, lab
 from lakehouse.lesson import drop_scratch, learners, scratch, sheets, workspaces
 from lakehouse.lesson.scratch import drop_all_of, owner
 from lakehouse.lesson.sheets import solutions
+from lakehouse.runner import PROJECT_ROOT
 from lakehouse.waiting import wait_until
 from stack.native.secrets import ensure_secrets
 
@@ -136,12 +138,29 @@ def test_the_address_that_is_printed_opens_the_index_and_asks_the_network_for_no
             assert browser.get(address).url.path == "/lab/tree/notebooks/index.ipynb"
             opened = browser.get("/api/contents/notebooks/index.ipynb").json()
             assert opened["content"]["cells"][0]["source"].startswith("# The workbook")
+            for path in ("notebooks/index.ipynb", "notebooks/02_event_log.ipynb"):
+                save_as_the_lab_does(browser, path)
+                saved = tmp_path / "learners" / "ada" / path
+                assert saved.read_bytes() == (PROJECT_ROOT / path).read_bytes(), path
             news = browser.get("/lab/api/settings/@jupyterlab/apputils-extension:notification").json()
             defaults = news["schema"]["properties"]
             assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
     finally:
         running.terminate()
         running.communicate(timeout=30)
+
+
+def save_as_the_lab_does(browser: httpx.Client, path: str) -> None:
+    """Open a notebook, take the kernel's word on its language into the metadata, save."""
+    opened = browser.get(f"/api/contents/{path}").json()
+    content = opened["content"]
+    content["metadata"]["language_info"] = IPythonKernel.language_info
+    said = {"type": "notebook", "format": "json", "content": content}
+    assert browser.get("/api/kernelspecs").is_success  # gives the cookie that a change asks for
+    crumb = {"X-XSRFToken": browser.cookies.get("_xsrf", "")}
+    done = browser.put(f"/api/contents/{path}", json=said, headers=crumb)
+    assert done.is_success, done.text
+    assert done.json()["last_modified"] != opened["last_modified"]
 
 
 def answers(browser: httpx.Client) -> bool:
