@@ -15,8 +15,9 @@ from ipykernel.ipkernel import IPythonKernel
 from typer.testing import CliRunner
 
 from lakehouse.commands import exercises, lab
-from lakehouse.lesson import drop_scratch, learners, scratch, sheets, workspaces
-from lakehouse.lesson.scratch import drop_all_of, owner
+from lakehouse.endpoints import Answer
+from lakehouse.lesson import learners, leftovers, sheets, workspaces
+from lakehouse.lesson.scratch import owner
 from lakehouse.lesson.sheets import solutions
 from lakehouse.runner import PROJECT_ROOT
 from lakehouse.waiting import wait_until
@@ -55,9 +56,19 @@ def test_a_name_that_leads_out_of_the_folder_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("namespace", "expected"),
-    [("scratch_ada_05", "ada"), ("scratch_ada_b_05", "ada_b"), ("scratch_adam_05", None), ("core", None)],
+    [
+        ("scratch_ada_05", "ada"),
+        ("scratch_ada_b_05", "ada_b"),
+        ("scratch.ada.01.7f.shopify.orders", "ada"),
+        ("scratch.ada_b.01.7f.shopify.orders", "ada_b"),
+        ("scratch-ada-15-101500", "ada"),
+        ("scratch_adam_05", None),
+        ("scratch-adam-15", None),
+        ("core", None),
+        ("webhooks-to-raw", None),
+    ],
 )
-def test_a_scratch_namespace_has_one_owner(namespace: str, expected: str | None) -> None:
+def test_a_scratch_name_has_one_owner(namespace: str, expected: str | None) -> None:
     assert owner(namespace, ["ada", "ada_b"]) == expected
 
 
@@ -83,9 +94,9 @@ def test_nobody_is_a_table_of_words() -> None:
 
 def test_a_reset_of_one_learner_leaves_the_others_and_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[str] = []
-    # by its module: the package's name `scratch` is the function
-    module = sys.modules["lakehouse.lesson.scratch"]
-    monkeypatch.setattr(module, "drop_all_of", lambda name: dropped.append(name) or ["scratch_ada_05"])
+    monkeypatch.setattr(
+        leftovers, "drop_all_of", lambda name: (dropped.append(name) or {"jobs": ["scratch_ada_03"]}, [])
+    )
     before = sheets.sheet_of(SHEET).stat().st_mtime_ns
     for name in ("ada", "bob"):
         workspaces.prepare(name)
@@ -96,11 +107,24 @@ def test_a_reset_of_one_learner_leaves_the_others_and_the_repository(monkeypatch
 
     assert done.exit_code == 0, done.output
     assert dropped == ["ada"]
-    assert "scratch_ada_05" in done.stdout
+    assert "scratch_ada_03" in done.stdout
     assert not workspaces.folder("ada").exists()
     assert learners.known() == ["bob"]
     assert workspaces.folder("bob").exists()
     assert sheets.sheet_of(SHEET).stat().st_mtime_ns == before
+
+
+def test_a_reset_that_could_not_look_everywhere_says_so_and_does_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Answer("Flink", "http://127.0.0.1:9", "", "refused", "start it: lakehouse stack up flink", 0.1)
+    monkeypatch.setattr(leftovers, "drop_all_of", lambda name: ({"namespaces": []}, [silent]))
+    workspaces.prepare("ada")
+
+    done = CliRunner().invoke(exercises.app, ["reset", "--learner", "ada", "--all"])
+
+    assert isinstance(done.exception, leftovers.NotWhole)
+    assert "Flink" in done.exception.message
+    assert "lakehouse stack up flink; then the same command again" in done.exception.next_step
+    assert not workspaces.folder("ada").exists()
 
 
 def test_one_sheet_of_a_learner_is_begun_anew() -> None:
@@ -168,21 +192,3 @@ def answers(browser: httpx.Client) -> bool:
         return browser.get("/api").is_success
     except httpx.TransportError:
         return False
-
-
-@pytest.mark.stack
-def test_all_scratch_namespaces_of_one_learner_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lakehouse import metadata
-
-    made = []
-    workspaces.prepare("zoe_two")  # who has not answered anything yet is a learner, too
-    for name in ("zoe", "zoe_two"):
-        monkeypatch.setenv("WORKBOOK_LEARNER", name)
-        made.append(scratch("test"))
-    try:
-        assert (learners.known(), learners.with_copies()) == ([], ["zoe_two"])
-        assert "scratch_zoe_test" in drop_all_of("zoe")
-        assert metadata.catalog().namespace_exists("scratch_zoe_two_test")
-    finally:
-        for namespace in made:
-            drop_scratch(namespace)
