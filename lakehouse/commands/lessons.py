@@ -112,4 +112,4 @@ def figures() -> None:
     groups = [(", ".join(found.lessons), found) for found in footprint.by_services(done)]
     for title, took in [*groups, *footprint.routes(done).items()]:
         names = f"`{' '.join(took.names)}`" if took.names else "*(no name: all)*"
-        say(title, names, took.services, f"{took.gb:.1f}", took.minutes, f"{took.run_minutes:.0f}")
+        say(title, names, took.services, f"{took.gb:.1f}", took.minutes, f"{took.run_minutes:.1f}")
