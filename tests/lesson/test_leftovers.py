@@ -16,6 +16,7 @@ from lakehouse.lesson import event_log, leftovers, scratch_jobs
 from lakehouse.lesson.scratch import scratch
 from lakehouse.marts.publish import DATABASE
 from lakehouse.settings import Settings
+from lakehouse.waiting import wait_until
 from stack.native.secrets import ensure_secrets
 
 LEARNERS = ("zoe", "zoe_two")
@@ -44,7 +45,8 @@ def _job(name: str) -> None:
     with SqlGateway(properties=scratch_jobs.properties(name, 1)) as gateway:
         gateway.execute("CREATE TEMPORARY TABLE ticks (n BIGINT) WITH ('connector'='datagen', 'rows-per-second'='1')")
         gateway.execute("CREATE TEMPORARY TABLE nowhere (n BIGINT) WITH ('connector'='blackhole')")
-        gateway.execute("INSERT INTO nowhere SELECT n FROM ticks", {"pipeline.name": name})
+        job_id = str(gateway.execute("INSERT INTO nowhere SELECT n FROM ticks", {"pipeline.name": name})[0][0])
+    wait_until(lambda: FlinkRest().checkpoints(job_id)["counts"]["completed"], timeout=60, what="a checkpoint")
 
 
 def _group(name: str, topic: str) -> None:
