@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lakehouse import metadata
@@ -25,7 +26,7 @@ LEARNERS = ("zoe", "zoe_two")
 
 def test_what_does_not_answer_is_named_and_the_rest_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ensure_secrets(tmp_path)
-    dead = Settings(_env_file=tmp_path / "secrets.env", data_dir=tmp_path, clickhouse_url="http://127.0.0.1:9")
+    dead = Settings(_env_file=secrets_file(tmp_path), data_dir=tmp_path, clickhouse_url="http://127.0.0.1:9")
     monkeypatch.setattr(leftovers, "get_settings", lambda: dead)
     monkeypatch.setattr(leftovers, "known", lambda: ["bob"])
     monkeypatch.setattr(leftovers, "with_copies", list)
@@ -61,7 +62,7 @@ def _interrupted(name: str) -> None:
     """What lessons make, never cleaned up."""
     namespace = scratch("06")
     assert namespace == f"scratch_{name}_06"
-    metadata.catalog().create_table(f"{namespace}.events", metadata.load("core.orders").schema())
+    metadata.catalog().create_table(f"{namespace}.events", pa.schema([("n", pa.int64())]))
     for topic in (f"scratch_{name}_02.orders", f"scratch.{name}.01.7f.shopify.orders", f"scratch-{name}-15-1015"):
         event_log.create_topic(topic, 1)
         _group(topic, topic)
