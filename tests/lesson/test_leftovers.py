@@ -16,7 +16,7 @@ from lakehouse.engines.flink import RUNNING_STATES, FlinkRest, SqlGateway
 from lakehouse.lesson import event_log, leftovers, scratch_jobs
 from lakehouse.lesson.scratch import scratch
 from lakehouse.marts.publish import DATABASE
-from lakehouse.settings import Settings
+from lakehouse.settings import Settings, secrets_file
 from lakehouse.waiting import wait_until
 from stack.native.secrets import ensure_secrets
 
