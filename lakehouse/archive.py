@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
+STYLE = """<style>
+/* what a cell prints or displays begins where its result begins: the template makes an empty prompt narrower */
+.jp-OutputArea-prompt:empty { padding: var(--jp-code-padding); border: var(--jp-border-width) solid transparent; }
+</style>
+</head>"""
 
 
 def _figure_html(figure: dict[str, Any], with_library: bool) -> str:
@@ -72,7 +77,7 @@ def to_html(notebook_path: Path) -> Path:
     exporter = HTMLExporter(template_name="lab", embed_images=True, **from_network)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": notebook_path.stem}})
     target = notebook_path.with_suffix(".html")
-    target.write_text(body, encoding="utf-8")
+    target.write_text(body.replace("</head>", STYLE, 1), encoding="utf-8")
     return target
 
 

@@ -28,7 +28,7 @@ GROUPS = {
     "exercises": "exercise sheets: progress, check a sheet, begin anew",
     "dashboards": "import the dashboards into Superset, look at them",
     "lab": "JupyterLab on the notebooks",
-    "compose": "the stack as containers: .env, configuration, a check without Docker",
+    "compose": "the stack as containers: .env, configuration, a check",
     "settings": "all settings, their values and where they come from",
 }
 

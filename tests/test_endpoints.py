@@ -50,14 +50,17 @@ finally:
 """
 
 
-def _python(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=PROJECT_ROOT)
+SECONDS = 240
+"""No process may take longer: a client that waits for ever for a silent endpoint is a defect."""
+
+
+def _python(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment,
+                          cwd=PROJECT_ROOT, timeout=SECONDS)  # fmt: skip
 
 
 def _check(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lakehouse.cli", "settings", "--check"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=PROJECT_ROOT)
+    return _python(["-m", "lakehouse.cli", "settings", "--check"], environment)
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ def test_a_service_that_is_away_is_named_with_what_to_do(settings: Settings) -> 
 @pytest.mark.stack
 def test_with_endpoints_and_logins_alone_every_engine_gives_the_same_sum(tmp_path: Path) -> None:
     environment = remote.remote_environment(get_settings(), tmp_path / "none")
-    done = _python(COUNT, environment)
+    done = _python(["-c", COUNT], environment)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found == {"python": 7, "spark": 7, "trino": 7, "clickhouse": 7, "flink": 7, "known": []}

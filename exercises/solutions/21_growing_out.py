@@ -22,7 +22,7 @@ check("21.1", spread_by)
 # %% [markdown]
 # ## 21.2 The settings of a move
 #
-# Only the object store moves, to a managed one in another region with a bucket of another name; everything else goes on running here. Which settings does this stack need anew? Name all of them and no other (`lakehouse settings` lists them; the prefix `LAKEHOUSE_` may be left out).
+# Only the object store moves, to a managed one in another region with a bucket of another name; everything else goes on running here. Which settings does this stack need anew? Name all of them and no other (`lakehouse settings` lists them; the prefix `LAKEHOUSE_` may be left out). What depends on whose store it will be, as the authority behind its certificate, need not be named.
 
 # %%
 # BEGIN SOLUTION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import typer
 from rich import box
@@ -10,6 +11,9 @@ from rich.table import Table
 
 from lakehouse.commands._services import wide_console
 from lakehouse.errors import LakehouseError
+
+if TYPE_CHECKING:
+    from lakehouse.endpoints import Answer
 
 app = typer.Typer(no_args_is_help=True, help="Exercise sheets: progress, check, begin anew.")
 console = wide_console()
@@ -100,19 +104,22 @@ def check(
 def reset(
     sheet: str = typer.Argument(None, help="number or name of a sheet; without it all sheets and the progress"),
     learner: str = LEARNER,
-    everything: bool = typer.Option(False, "--all", help="also this learner's scratch tables and copies of lessons"),
+    everything: bool = typer.Option(
+        False, "--all", help="also all that this learner's lessons have left in the services, and copies of lessons"
+    ),
 ) -> None:
     """Put the untouched sheet back in the place of the one that was worked on."""
-    from lakehouse.lesson import learners, sheets, workspaces
-    from lakehouse.lesson.scratch import drop_all_of
+    from lakehouse.lesson import learners, leftovers, sheets, workspaces
 
     if sheet and everything:
         raise LakehouseError("a sheet and --all at once", "leave one of them out")
     name = _as(learner)
     wanted = [sheets.find_solution(sheet)] if sheet else sheets.solutions()
+    silent: list[Answer] = []
     if everything:
-        # first what can fail: the catalog may be down, and then nothing is half done
-        console.print(f"  scratch namespaces dropped: {', '.join(drop_all_of(name)) or 'there were none'}")
+        dropped, silent = leftovers.drop_all_of(name)
+        for kind, names in dropped.items():
+            console.print(f"  {kind}: {', '.join(names) or 'none'}", highlight=False, soft_wrap=True)
         if workspaces.remove(name):
             console.print(f"  {name}'s copies of lessons and sheets are gone; `lakehouse lab` makes new ones")
         # the repository's own sheets belong to whoever works without a name
@@ -124,6 +131,7 @@ def reset(
     if not sheet:
         learners.forget()
         console.print(f"  the progress of {name} is forgotten")
+    leftovers.complain(name, silent)
 
 
 @app.command()

@@ -45,9 +45,7 @@ def lint() -> None:
         raise LessonsFailed(
             f"{sum(map(len, found.values()))} complaints", "mend them; the rules are in docs/lessons.md"
         )
-    stale = [path.name for path, text in navigation.wanted().items()
-             if not path.exists() or path.read_text(encoding="utf-8") != text]  # fmt: skip
-    if stale:
+    if stale := navigation.stale():
         raise LessonsFailed(f"navigation is stale in {', '.join(stale)}", "run `lakehouse lessons build`")
     console.print(f"{len(found)} lessons keep the rules")
 
@@ -88,3 +86,30 @@ def run(
     console.print(f"pages: {folder / 'index.html'}", soft_wrap=True, highlight=False)
     if failed:
         raise LessonsFailed(f"{failed} of {len(wanted)} lessons failed", "open its page: the failing cell is in it")
+
+
+@app.command()
+def figures() -> None:
+    """Minutes and memory of lessons and routes, as `lessons run` has measured them, in Markdown."""
+    from lakehouse.lesson import footprint, site
+    from lakehouse.settings import get_settings
+
+    done = site.last_runs(get_settings().runs_dir / "site")
+    if not done:
+        raise LessonsFailed("no lesson has run yet", "run `make notebooks`")
+
+    def say(*cells: object) -> None:
+        typer.echo(f"| {' | '.join(map(str, cells))} |")
+
+    say("lesson", "minutes", "seconds to run", "GB of its services")
+    say(":--", "--:", "--:", "--:")
+    for one in done:
+        took = footprint.need([one])
+        say(one.lesson.title, took.minutes, f"{one.seconds:.0f}", f"{took.gb:.1f}")
+    typer.echo()
+    say("for", "`lakehouse stack up …`", "services", "GB", "minutes", "minutes to run")
+    say(":--", ":--", "--:", "--:", "--:", "--:")
+    groups = [(", ".join(found.lessons), found) for found in footprint.by_services(done)]
+    for title, took in [*groups, *footprint.routes(done).items()]:
+        names = f"`{' '.join(took.names)}`" if took.names else "*(no name: all)*"
+        say(title, names, took.services, f"{took.gb:.1f}", took.minutes, f"{took.run_minutes:.1f}")

@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
+from lakehouse.waiting import TookTooLong, wait_until
 
 if TYPE_CHECKING:
     from choreographer import Tab
@@ -47,6 +48,7 @@ STATE = """
 
 TEXT = "document.body.innerText.slice(0, 500)"
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+Answer = Callable[[], Coroutine[Any, Any, Any]]
 
 
 class NoBrowser(LakehouseError):
@@ -90,14 +92,17 @@ async def _value(tab: Tab, expression: str) -> Any:
     return result["result"].get("value")
 
 
-async def _until(what: str, ready: Callable[[], Awaitable[Any]], said: Callable[[], Awaitable[Any]]) -> Any:
+async def _until(what: str, ready: Answer, said: Answer) -> None:
     """Ask until the answer is something; raises `PageNotReady` with what the page says when it never is."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> Any:
+        return asyncio.run_coroutine_threadsafe(ready(), loop).result(timeout=TIMEOUT_SECONDS)
+
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not (answer := await ready()):
-                await asyncio.sleep(POLL_SECONDS)
-            return answer
-    except TimeoutError as error:
+        # in a thread of its own: the browser's messages are read meanwhile
+        await asyncio.to_thread(wait_until, asked, timeout=TIMEOUT_SECONDS, what=what, every=POLL_SECONDS)
+    except (TimeoutError, TookTooLong) as error:
         raise PageNotReady(f"{what}: not after {TIMEOUT_SECONDS:.0f} s. The page says: {await said()}") from error
 
 

@@ -88,10 +88,13 @@ class Airflow:
 
     def runs(self, dag_id: str) -> list[str]:
         """Ids of the runs of a DAG, the one that was started last at the end."""
+        return list(self.configurations(dag_id))
+
+    def configurations(self, dag_id: str) -> dict[str, dict[str, Any]]:
+        """Run id → what the run was started with, the one that was started last at the end."""
         query = {"order_by": "run_after", "limit": 1000}
-        return [
-            run["dag_run_id"] for run in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
-        ]
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return {run["dag_run_id"]: run["conf"] or {} for run in found}
 
     def clear_failed(self, dag_id: str, run_id: str) -> None:
         """Let the tasks of a run that failed, and those after them, run again."""

@@ -5,7 +5,7 @@ Names of a lesson begin with `scratch_<learner>_<lesson>.`: with the point, no l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,26 +85,37 @@ def drop_scratch_log(prefix: str) -> None:
     """
     if not (prefix.startswith(f"{PREFIX}_") and prefix.endswith(".")):
         raise ValueError(f"{prefix} is nothing of `scratch_log`; its names begin with {PREFIX}_ and end with a point")
-    client = kafka.admin()
-    topics = [name for name in kafka.topic_names() if name.startswith(prefix)]
+    drop_all(lambda name: name.startswith(prefix))
+
+
+def drop_all(mine: Callable[[str], bool]) -> list[str]:
+    """Delete the topics and groups that are `mine` by their names; waits for members that are still leaving.
+
+    Gives the names of both.
+    """
+    topics = sorted(name for name in kafka.topic_names() if mine(name))
     if topics:
+        client = kafka.admin()  # it has to live until the answer is there
         _results(client.delete_topics(topics).values())
         wait_until(
             lambda: not kafka.topic_names() & set(topics), timeout=GONE_SECONDS, every=0.1,
             what=f"the broker to delete {', '.join(topics)}", next_step=NEXT_STEP,
         )  # fmt: skip
+    groups = sorted(name for name in kafka.consumer_groups() if mine(name))
     wait_until(
-        lambda: _drop_groups(prefix), timeout=GONE_SECONDS, every=0.5,
-        what=f"the last consumer of {prefix}* to leave", next_step="close the notebook that still reads, and try again",
+        lambda: _drop_groups(mine), timeout=GONE_SECONDS, every=0.5,
+        what=f"the last consumer of {', '.join(groups)} to leave",
+        next_step="close the notebook that still reads, and try again",
     )  # fmt: skip
+    return [*topics, *groups]
 
 
-def _drop_groups(prefix: str) -> bool:
-    """Whether no group of that beginning is left; those without members are deleted."""
+def _drop_groups(mine: Callable[[str], bool]) -> bool:
+    """Whether none of those groups is left; those without members are deleted."""
     from confluent_kafka import KafkaError, KafkaException
 
     client = kafka.admin()
-    groups = sorted(group for group in kafka.consumer_groups() if group.startswith(prefix))
+    groups = sorted(group for group in kafka.consumer_groups() if mine(group))
     for future in client.delete_consumer_groups(groups).values() if groups else ():
         try:
             future.result(timeout=kafka.ADMIN_TIMEOUT_SECONDS)

@@ -7,6 +7,7 @@ from typing import Any
 
 from lakehouse.lesson import book
 from lakehouse.lesson.book import Lesson
+from lakehouse.lesson.saving import as_committed
 from lakehouse.runner import NOTEBOOK_DIR
 
 INDEX = NOTEBOOK_DIR / "index.ipynb"
@@ -76,11 +77,28 @@ def wanted() -> dict[Path, str]:
     return {**files, INDEX: book.text(index(found))}
 
 
+def stale() -> list[str]:
+    """Names of the files that are not as generated.
+
+    What an editor notes in the index about the kernel is none of the index: any that saves it writes its own.
+    """
+    return [path.name for path, new in wanted().items() if not path.exists() or _without_notes(path) != new]
+
+
+def _without_notes(path: Path) -> str:
+    """A file's text; the index without what an editor adds to its metadata."""
+    if path != INDEX:
+        return path.read_text(encoding="utf-8")
+    notebook = book.read(path)
+    as_committed(notebook.metadata)
+    return book.text(notebook)
+
+
 def build() -> list[str]:
     """Write the files that differ; their names."""
-    stale = {
+    differ = {
         path: new for path, new in wanted().items() if not path.exists() or path.read_text(encoding="utf-8") != new
     }
-    for path, new in stale.items():
+    for path, new in differ.items():
         path.write_text(new, encoding="utf-8")
-    return [path.name for path in stale]
+    return [path.name for path in differ]

@@ -7,7 +7,6 @@ for nobody reads its topics. They are deleted at the end, and those that an inte
 
 from __future__ import annotations
 
-import gc
 import secrets
 import socket
 import threading
@@ -28,6 +27,7 @@ from lakehouse.waiting import wait_until
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 SENDERS = ("shopify", "stripe", "hubspot")
 PUBLIC_URL = "https://hooks.example.com"
@@ -50,6 +50,7 @@ class Receiver:
 
     def __init__(self, name: str, settings: Settings, prefix: str) -> None:
         self._name, self._settings, self._prefix = name, settings, prefix
+        self._app: FastAPI
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self.client = httpx.Client(timeout=30, trust_env=False)
@@ -111,8 +112,8 @@ class Receiver:
 
         from lakehouse.ingestion.app import create_app
 
-        app = create_app(self._settings, self._prefix)
-        config = uvicorn.Config(app, host=self._settings.host, port=0, log_level="warning", access_log=False)
+        self._app = create_app(self._settings, self._prefix)
+        config = uvicorn.Config(self._app, host=self._settings.host, port=0, log_level="warning", access_log=False)
         server = self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=server.run, name="lesson-receiver", daemon=True)
         self._thread.start()
@@ -126,10 +127,10 @@ class Receiver:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(STOP_SECONDS)
+            # a producer ends with its last reference, and the framework's caches keep the application that holds it:
+            # it would look for its broker from then on, and say so in the notebook where there is none
+            del self._app.state.publisher._producer
         self._server = self._thread = None
-        # a producer ends with its last reference, and the application holds it in a cycle: until then it looks for its
-        # broker, and says so in the notebook where there is none
-        gc.collect()
 
     def close(self) -> None:
         """End it for good and delete its topics. Repeatable."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lakehouse import metadata
-from lakehouse.lesson.learners import known, learner, with_copies
+from lakehouse.lesson.learners import learner
 
 PREFIX = "scratch"
+SIGNS = "_.-"
+"""Of tables, jobs and topics; of a receiver's topics; of lesson 15's."""
 
 
 def scratch(topic: str) -> str:
@@ -37,17 +39,7 @@ def drop_scratch(namespace: str) -> None:
     catalog.drop_namespace(namespace)
 
 
-def owner(namespace: str, learners: Iterable[str]) -> str | None:
-    """Which of the learners a scratch namespace belongs to: `ada_b` rather than `ada`, where both are there."""
-    owners = [name for name in learners if namespace.startswith(f"{PREFIX}_{name}_")]
+def owner(name: str, learners: Iterable[str]) -> str | None:
+    """Which of the learners a scratch name belongs to: `ada_b` rather than `ada`, where both are there."""
+    owners = [one for one in learners if name.startswith(tuple(f"{PREFIX}{sign}{one}{sign}" for sign in SIGNS))]
     return max(owners, key=len, default=None)
-
-
-def drop_all_of(name: str) -> list[str]:
-    """Drop all scratch namespaces of a learner; their names."""
-    everyone = {*known(), *with_copies(), name}
-    namespaces = [".".join(parts) for parts in metadata.catalog().list_namespaces()]
-    mine = sorted(namespace for namespace in namespaces if owner(namespace, everyone) == name)
-    for namespace in mine:
-        drop_scratch(namespace)
-    return mine

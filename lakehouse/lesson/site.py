@@ -8,12 +8,14 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lakehouse.lesson import book, navigation
 from lakehouse.lesson.book import Lesson
+from lakehouse.lesson.footprint import Watch
 from lakehouse.runner import NotebookFailed, run_notebook
+from lakehouse.settings import get_settings
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1f2937}
 h2{margin:2rem 0 .5rem;font-size:1.2rem}table{border-collapse:collapse;width:100%;table-layout:fixed}
@@ -26,11 +28,13 @@ BOOK = "executed.json"
 
 @dataclass(frozen=True)
 class Executed:
-    """One lesson's last run: `seconds` it took, and its error where it failed."""
+    """One lesson's last run: `seconds` it took, its error where it failed, and the largest memory of each service
+    meanwhile, in MB."""
 
     lesson: Lesson
     seconds: float
     error: str = ""
+    memory_mb: dict[str, float] = field(default_factory=dict)
 
 
 def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Executed]:
@@ -42,12 +46,13 @@ def run_all(folder: Path, lessons: list[Lesson], run_id: str) -> Iterator[Execut
     for lesson in lessons:
         archive, began, error = folder / "tries" / lesson.path.stem, time.monotonic(), ""
         try:
-            page = run_notebook(lesson.path.stem, {"run_id": run_id}, archive).html
+            with Watch(get_settings()) as watch:
+                page = run_notebook(lesson.path.stem, {"run_id": run_id}, archive).html
         except NotebookFailed as failed:
             error, page = str(failed), max(archive.glob("try-*.html"), key=lambda path: path.stat().st_mtime)
         shutil.copyfile(page, folder / f"{lesson.path.stem}.html")
         _link_pages(folder / f"{lesson.path.stem}.html")
-        one = Executed(lesson, time.monotonic() - began, error)
+        one = Executed(lesson, time.monotonic() - began, error, watch.peak)
         (folder / "index.html").write_text(index_page(remember(folder, one)), encoding="utf-8")
         yield one
 
@@ -56,8 +61,15 @@ def remember(folder: Path, one: Executed) -> list[Executed]:
     """Note a run in the site's book; gives the last run of each lesson that there is, in the lessons' order."""
     file = folder / BOOK
     noted = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    noted[one.lesson.path.stem] = {"seconds": round(one.seconds, 1), "error": one.error}
+    noted[one.lesson.path.stem] = {"seconds": round(one.seconds, 1), "error": one.error, "memory_mb": one.memory_mb}
     file.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
+    return last_runs(folder)
+
+
+def last_runs(folder: Path) -> list[Executed]:
+    """The last run of each lesson that the site's book has, in the lessons' order."""
+    file = folder / BOOK
+    noted = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     lessons = [lesson for lesson in book.lessons() if lesson.path.stem in noted]
     return [Executed(lesson, **noted[lesson.path.stem]) for lesson in lessons]
 

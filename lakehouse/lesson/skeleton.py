@@ -23,12 +23,13 @@ FORBIDDEN = {
 PICTURE = re.compile(r"\bpx\.|\bgo\.|\bpictures?\.|\bdiagrams?\.|waterfall\(")
 NEEDS = {
     "ingestion": r"ingestion_url|ingestion_samples|open_receiver|\bLoad\(",
-    "Kafka": r"engines import kafka|\bkafka_reader\b|\bevent_log\b|\bconfluent_kafka\b|\btake_cut\(",
+    "Kafka": r"engines import kafka|\bkafka_reader\b|\bevent_log\b|\bconfluent_kafka\b|\btake_cut\("
+    r"|\breconcile\(|privacy import .*\btopics\b",
     "Flink": r"\bFlinkRest\b|streaming import .*\bjobs\b|\bscratch_jobs\b|\bflink_samples\(",
     "Spark": r"lesson\.(?:query|number|sample|run_step|repeat|spark_session)\(",
     "catalog": r"\bmetadata\.|\bincremental\.|lesson\.(?:query|number|sample|run_step|repeat|scratch)\(",
-    "Trino": r"\btrino\.|checks\.engines",
-    "ClickHouse": r"\bclickhouse\.|\bclickhouse_client\b|checks\.engines|marts\.publish\b",
+    "Trino": r"\btrino\.|checks\.engines|\breconcile\(",
+    "ClickHouse": r"\bclickhouse\.|\bclickhouse_client\b|checks\.engines|marts\.publish\b|\breconcile\(",
     "Airflow": r"engines\.airflow\b",
 }
 """Service as `Before you start` names it → what in a lesson's code needs it."""

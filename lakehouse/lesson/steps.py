@@ -30,9 +30,10 @@ def use_style() -> None:
 
     template = go.layout.Template(pio.templates["plotly_white"])
     template.layout.colorway = COLOURS
-    # a little room between an axis and its labels; numbers on bars stand upright, however small the bar is
+    # a little room between an axis and its labels, and no crowd of digits between the powers of a logarithmic one;
+    # numbers on bars stand upright, however small the bar is
     for axis in (template.layout.xaxis, template.layout.yaxis):
-        axis.update(ticks="outside", tickcolor="rgba(0,0,0,0)")
+        axis.update(ticks="outside", tickcolor="rgba(0,0,0,0)", minorloglabels="none")
     template.data.bar[0].textangle = 0
     pio.templates[PICTURE_TEMPLATE] = template
     pio.templates.default = PICTURE_TEMPLATE

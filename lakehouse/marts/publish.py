@@ -78,9 +78,12 @@ def _expected_rows(table: Table, snapshot_id: int) -> int:
     return int((snapshot.summary or {})["total-records"]) if snapshot else 0
 
 
-def publish(client: Client, table: Table, snapshot_id: int) -> int:
-    """Bring one published table to a snapshot (0: none, the mart is empty); returns its rows. Raises `NotPublished`."""
-    name = f"{DATABASE}.{table.name.split('.')[1]}"
+def publish(client: Client, table: Table, snapshot_id: int, name: str = "") -> int:
+    """Bring one published table to a snapshot (0: none, the mart is empty); returns its rows. Raises `NotPublished`.
+
+    It is called as the mart, or `name`, in the database of published marts.
+    """
+    name = f"{DATABASE}.{name or table.name.split('.')[1]}"
     fresh = f"{name}__loading"
     client.command(f"DROP TABLE IF EXISTS {fresh} SYNC")
     client.command(create_statement(table, fresh, f"{table.grain}. Iceberg snapshot {snapshot_id} of {table.name}"))

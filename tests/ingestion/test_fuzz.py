@@ -24,8 +24,11 @@ from confluent_kafka.admin import NewTopic
 from data_generators.config import WorldConfig
 from data_generators.deliveries import Delivery
 from data_generators.flaws import FlawRates
-from data_generators.forgeries.mutations import FORGERIES, HARMLESS, Forger, Trial, trials
+from data_generators.forgeries.forged import FORGERIES
+from data_generators.forgeries.forger import Forger
+from data_generators.forgeries.harmless import HARMLESS
 from data_generators.forgeries.requests import Request
+from data_generators.forgeries.trials import Trial, trials
 from data_generators.generate import make_day
 from data_generators.signing import Signer
 from lakehouse.engines import kafka

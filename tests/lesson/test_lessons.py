@@ -9,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from lakehouse.lesson import book, navigation, site, skeleton
@@ -23,8 +24,28 @@ def test_a_lesson_keeps_the_rules(path: Path) -> None:
 
 
 def test_navigation_and_index_are_as_generated() -> None:
-    stale = [path.name for path, text in navigation.wanted().items() if path.read_text(encoding="utf-8") != text]
-    assert stale == [], "run `lakehouse lessons build`"
+    differ = [path.name for path, text in navigation.wanted().items() if path.read_text(encoding="utf-8") != text]
+    assert differ == [], "run `lakehouse lessons build`"
+
+
+INDEX = navigation.INDEX.name
+
+
+@pytest.mark.parametrize(("change", "stale"), [("language", []), ("cell", [INDEX]), ("kernel", [INDEX])])
+def test_only_what_an_editor_notes_in_the_index_may_differ(
+    change: str, stale: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = book.read(navigation.INDEX)
+    if change == "language":
+        notebook.metadata.language_info = IPythonKernel.language_info
+    elif change == "cell":
+        notebook.cells[1].source += "\n"
+    else:
+        notebook.metadata.kernelspec.name = "python3"
+    saved = tmp_path / navigation.INDEX.name
+    saved.write_text(book.text(notebook), encoding="utf-8")
+    monkeypatch.setattr(navigation, "INDEX", saved)
+    assert navigation.stale() == stale
 
 
 def test_every_link_of_a_lesson_leads_to_a_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,11 +46,18 @@ def test_the_secrets_can_be_changed_and_what_was_stored_stays() -> None:
         assert len(receiver.messages()) == 2
 
 
+def producers() -> int:
+    """Clients of the broker in this process, by the threads that each of them has."""
+    return sum(task.read_text().startswith("rdk:main") for task in Path("/proc/self/task").glob("*/comm"))
+
+
 def test_a_silent_broker_is_no_200_and_the_broker_comes_back() -> None:
     with open_receiver("test_silent") as receiver:
+        before = producers()
         with receiver.silent_broker():
             assert post(receiver) == (503, "broker_unavailable")
         assert post(receiver) == (200, "")
+        assert producers() == before, "one that looks for the silent broker goes on, and says so for ever"
         assert len(receiver.messages()) == 1
 
 

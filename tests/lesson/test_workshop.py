@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lakehouse.lesson import book
+from lakehouse.lesson import book, footprint
 from lakehouse.runner import PROJECT_ROOT
 
 GUIDE = (PROJECT_ROOT / "docs" / "workshop.md").read_text(encoding="utf-8")
@@ -29,3 +29,8 @@ def test_half_a_day_is_as_long_as_it_says() -> None:
     sheets = 15
     hours, rest = map(int, re.search(r"(\d) hours (\d+) minutes", table).groups())  # type: ignore[union-attr]
     assert minutes + sheets == hours * 60 + rest
+
+
+def test_the_routes_that_are_measured_are_those_of_the_guide() -> None:
+    half = re.findall(r"^\| (\d\d) ", GUIDE.split("## Half a day")[1].split("## Two days")[0], re.MULTILINE)
+    assert {"half a day": tuple(half), "two days": tuple(one.number for one in book.lessons())} == footprint.ROUTES

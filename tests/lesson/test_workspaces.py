@@ -11,12 +11,15 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from ipykernel.ipkernel import IPythonKernel
 from typer.testing import CliRunner
 
 from lakehouse.commands import exercises, lab
-from lakehouse.lesson import drop_scratch, learners, scratch, sheets, workspaces
-from lakehouse.lesson.scratch import drop_all_of, owner
+from lakehouse.endpoints import Answer
+from lakehouse.lesson import learners, leftovers, sheets, workspaces
+from lakehouse.lesson.scratch import owner
 from lakehouse.lesson.sheets import solutions
+from lakehouse.runner import PROJECT_ROOT
 from lakehouse.waiting import wait_until
 from stack.native.secrets import ensure_secrets
 
@@ -53,9 +56,19 @@ def test_a_name_that_leads_out_of_the_folder_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("namespace", "expected"),
-    [("scratch_ada_05", "ada"), ("scratch_ada_b_05", "ada_b"), ("scratch_adam_05", None), ("core", None)],
+    [
+        ("scratch_ada_05", "ada"),
+        ("scratch_ada_b_05", "ada_b"),
+        ("scratch.ada.01.7f.shopify.orders", "ada"),
+        ("scratch.ada_b.01.7f.shopify.orders", "ada_b"),
+        ("scratch-ada-15-101500", "ada"),
+        ("scratch_adam_05", None),
+        ("scratch-adam-15", None),
+        ("core", None),
+        ("webhooks-to-raw", None),
+    ],
 )
-def test_a_scratch_namespace_has_one_owner(namespace: str, expected: str | None) -> None:
+def test_a_scratch_name_has_one_owner(namespace: str, expected: str | None) -> None:
     assert owner(namespace, ["ada", "ada_b"]) == expected
 
 
@@ -81,9 +94,9 @@ def test_nobody_is_a_table_of_words() -> None:
 
 def test_a_reset_of_one_learner_leaves_the_others_and_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[str] = []
-    # by its module: the package's name `scratch` is the function
-    module = sys.modules["lakehouse.lesson.scratch"]
-    monkeypatch.setattr(module, "drop_all_of", lambda name: dropped.append(name) or ["scratch_ada_05"])
+    monkeypatch.setattr(
+        leftovers, "drop_all_of", lambda name: (dropped.append(name) or {"jobs": ["scratch_ada_03"]}, [])
+    )
     before = sheets.sheet_of(SHEET).stat().st_mtime_ns
     for name in ("ada", "bob"):
         workspaces.prepare(name)
@@ -94,11 +107,24 @@ def test_a_reset_of_one_learner_leaves_the_others_and_the_repository(monkeypatch
 
     assert done.exit_code == 0, done.output
     assert dropped == ["ada"]
-    assert "scratch_ada_05" in done.stdout
+    assert "scratch_ada_03" in done.stdout
     assert not workspaces.folder("ada").exists()
     assert learners.known() == ["bob"]
     assert workspaces.folder("bob").exists()
     assert sheets.sheet_of(SHEET).stat().st_mtime_ns == before
+
+
+def test_a_reset_that_could_not_look_everywhere_says_so_and_does_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Answer("Flink", "http://127.0.0.1:9", "", "refused", "start it: lakehouse stack up flink", 0.1)
+    monkeypatch.setattr(leftovers, "drop_all_of", lambda name: ({"namespaces": []}, [silent]))
+    workspaces.prepare("ada")
+
+    done = CliRunner().invoke(exercises.app, ["reset", "--learner", "ada", "--all"])
+
+    assert isinstance(done.exception, leftovers.NotWhole)
+    assert "Flink" in done.exception.message
+    assert "lakehouse stack up flink; then the same command again" in done.exception.next_step
+    assert not workspaces.folder("ada").exists()
 
 
 def test_one_sheet_of_a_learner_is_begun_anew() -> None:
@@ -136,6 +162,10 @@ def test_the_address_that_is_printed_opens_the_index_and_asks_the_network_for_no
             assert browser.get(address).url.path == "/lab/tree/notebooks/index.ipynb"
             opened = browser.get("/api/contents/notebooks/index.ipynb").json()
             assert opened["content"]["cells"][0]["source"].startswith("# The workbook")
+            for path in ("notebooks/index.ipynb", "notebooks/02_event_log.ipynb"):
+                save_as_the_lab_does(browser, path)
+                saved = tmp_path / "learners" / "ada" / path
+                assert saved.read_bytes() == (PROJECT_ROOT / path).read_bytes(), path
             news = browser.get("/lab/api/settings/@jupyterlab/apputils-extension:notification").json()
             defaults = news["schema"]["properties"]
             assert (defaults["fetchNews"]["default"], defaults["checkForUpdates"]["default"]) == ("false", False)
@@ -144,26 +174,21 @@ def test_the_address_that_is_printed_opens_the_index_and_asks_the_network_for_no
         running.communicate(timeout=30)
 
 
+def save_as_the_lab_does(browser: httpx.Client, path: str) -> None:
+    """Open a notebook, take the kernel's word on its language into the metadata, save."""
+    opened = browser.get(f"/api/contents/{path}").json()
+    content = opened["content"]
+    content["metadata"]["language_info"] = IPythonKernel.language_info
+    said = {"type": "notebook", "format": "json", "content": content}
+    assert browser.get("/api/kernelspecs").is_success  # gives the cookie that a change asks for
+    crumb = {"X-XSRFToken": browser.cookies.get("_xsrf", "")}
+    done = browser.put(f"/api/contents/{path}", json=said, headers=crumb)
+    assert done.is_success, done.text
+    assert done.json()["last_modified"] != opened["last_modified"]
+
+
 def answers(browser: httpx.Client) -> bool:
     try:
         return browser.get("/api").is_success
     except httpx.TransportError:
         return False
-
-
-@pytest.mark.stack
-def test_all_scratch_namespaces_of_one_learner_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lakehouse import metadata
-
-    made = []
-    workspaces.prepare("zoe_two")  # who has not answered anything yet is a learner, too
-    for name in ("zoe", "zoe_two"):
-        monkeypatch.setenv("WORKBOOK_LEARNER", name)
-        made.append(scratch("test"))
-    try:
-        assert (learners.known(), learners.with_copies()) == ([], ["zoe_two"])
-        assert "scratch_zoe_test" in drop_all_of("zoe")
-        assert metadata.catalog().namespace_exists("scratch_zoe_two_test")
-    finally:
-        for namespace in made:
-            drop_scratch(namespace)

@@ -58,6 +58,8 @@ class FairKey(Question):
 
 
 MOVE = frozenset({"s3_endpoint", "s3_region", "s3_access_key", "s3_secret_key", "warehouse"})
+DEPENDS = frozenset({"s3_path_style", "ca_file"})
+"""Needed or not, as the managed store is: neither their presence nor their absence is wrong."""
 
 
 class SettingsOfAMove(Question):
@@ -73,7 +75,9 @@ class SettingsOfAMove(Question):
     why = (
         "Right: where, which region, as whom, which bucket. The ports and the signing key are of the process that you"
         " no longer run. The tables do not move by this: their metadata holds the places of files, so the files are"
-        " copied under the same names, or the tables are written anew."
+        " copied under the same names, or the tables are written anew. Two more may be needed, as the store is:"
+        " `s3_path_style=false` where the bucket is part of the host's name, and `ca_file` where its own authority"
+        " signed its certificate. Then `lakehouse settings --check` asks it, before anything else does."
     )
 
     def judge(self, answer: Any) -> None:
@@ -81,7 +85,7 @@ class SettingsOfAMove(Question):
         said = {str(name).removeprefix(ENV_PREFIX).lower() for name in answer}
         if unknown := sorted(said - set(Settings.model_fields)):
             raise Wrong(f"there is no setting {', '.join(unknown)}")
-        if more := sorted(said - MOVE):
+        if more := sorted(said - MOVE - DEPENDS):
             reason = "is of the service that runs here" if more[0].startswith("s3_") else "is of another service"
             raise Wrong(f"{more[0]} {reason}, and a client of the managed store never asks for it")
         lacking = MOVE - said
@@ -97,6 +101,7 @@ class SettingsOfAMove(Question):
         yield WrongAnswer(lambda: sorted(MOVE - {"warehouse"}), "bucket that does not exist")
         yield WrongAnswer(lambda: [*MOVE, "s3_port"], "is of the service that runs here")
         yield WrongAnswer(lambda: [*MOVE, "trino_url"], "is of another service")
+        yield WrongAnswer(lambda: [*MOVE, "kafka_security_protocol"], "is of another service")
         yield WrongAnswer(lambda: ["LAKEHOUSE_BUCKET"], "there is no setting bucket")
 
 

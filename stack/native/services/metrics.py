@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -168,6 +169,20 @@ def _alerts_healthy(settings: Settings) -> None:
         raise NotHealthy(f"rules that cannot be evaluated: {problems}" if problems else "no rules were read")
 
 
+def _of_victoria(name: str, title: str, *, requires: str, port: str, page: str, **how: Any) -> Service:
+    """A program of VictoriaMetrics's: one port, and a page that the store shows."""
+    return Service(
+        name=name,
+        title=title,
+        profile=PROFILE,
+        requires=(requires,),
+        ports={"http": port},
+        start_timeout_seconds=60,
+        url=lambda s: f"{s.metrics_url}{page}",
+        **how,
+    )
+
+
 SERVICES = (
     Service(
         name="metrics-exporter",
@@ -179,28 +194,12 @@ SERVICES = (
         healthy=_exporter_healthy,
         start_timeout_seconds=90,
     ),
-    Service(
-        name="metrics-store",
-        title="Metrics (VictoriaMetrics)",
-        profile=PROFILE,
-        requires=("metrics-exporter",),
-        ports={"http": "metrics_port"},
-        prepare=_prepare_store,
-        command=_store_command,
-        healthy=_store_healthy,
-        start_timeout_seconds=60,
-        url=lambda s: f"{s.metrics_url}/vmui/#/dashboards",
+    _of_victoria(
+        "metrics-store", "Metrics (VictoriaMetrics)", requires="metrics-exporter", port="metrics_port",
+        prepare=_prepare_store, command=_store_command, healthy=_store_healthy, page="/vmui/#/dashboards",
     ),
-    Service(
-        name="metrics-alerts",
-        title="Alerts (vmalert)",
-        profile=PROFILE,
-        requires=("metrics-store",),
-        ports={"http": "metrics_alerts_port"},
-        prepare=_prepare_alerts,
-        command=_alerts_command,
-        healthy=_alerts_healthy,
-        start_timeout_seconds=60,
-        url=lambda s: f"{s.metrics_url}/vmalert/groups",
+    _of_victoria(
+        "metrics-alerts", "Alerts (vmalert)", requires="metrics-store", port="metrics_alerts_port",
+        prepare=_prepare_alerts, command=_alerts_command, healthy=_alerts_healthy, page="/vmalert/groups",
     ),
-)
+)  # fmt: skip

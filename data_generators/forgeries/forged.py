@@ -1,18 +1,16 @@
-"""The changes, each under its name. One takes the forger and a signed request, and gives another request."""
+"""The forgeries, each under its name: of the body, the signature, the time, the address."""
 
 from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from random import Random
+from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 
-from data_generators.deliveries import Delivery
-from data_generators.forgeries.requests import SIGNED_BY, Request, same_content, signed
-from data_generators.signing import Signer
+from data_generators.forgeries.forger import Change, Forger, Mutation, entered, with_body, with_signature
+from data_generators.forgeries.requests import SIGNED_BY, Request
 
 STRANGE = (
     b"\xc3\xa9",
@@ -40,80 +38,12 @@ STALE = (301, 330, 3_600, 86_400, 31_536_000)
 BAD_TIMES = (b"", b"0", b"-1", b"1e12", b"1.5", b"0x1", b"+1", b"NaN", b"9" * 15, b"9" * 400, b"\xd9\xa1", b"null")
 
 
-@dataclass
-class Forger:
-    """What a forger has: requests that were signed before, by sender, and the clock (seconds)."""
-
-    rng: Random
-    signer: Signer
-    by_sender: dict[str, list[Delivery]]
-    now: float
-
-    def genuine(self, senders: tuple[str, ...]) -> Request:
-        """A request that one of these senders signed, one of those that were seen."""
-        some = self.by_sender[self.rng.choice(senders)]
-        return signed(self.rng.choice(some), self.signer, self.now)
-
-    def other(self, request: Request) -> Request:
-        """Another signed request of the same sender."""
-        found = request.body
-        while found == request.body:
-            delivery = self.rng.choice(self.by_sender[request.sender])
-            found = delivery.body
-        return signed(delivery, self.signer, self.now - self.rng.randrange(1, 60))
-
-    def signed_again(self, request: Request, how: Signer, now: float) -> Request:
-        """The request with a signature of somebody, or of some time."""
-        headers = how.headers(request.sender, request.target.decode(), request.body, "right", now)
-        for name, value in headers.items():
-            request = request.with_value(name.lower().encode(), value.encode())
-        return request
-
-
-Change = Callable[[Forger, Request], Request]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A change, and whose requests it can be made to."""
-
-    name: str
-    change: Change
-    senders: tuple[str, ...]
-
-
 FORGERIES: list[Mutation] = []
-HARMLESS: list[Mutation] = []
-"""Those that leave what was signed as it was."""
-
-
-def _to(registry: list[Mutation], *senders: str) -> Callable[[Change], Change]:
-    def add(function: Change) -> Change:
-        name = function.__name__.strip("_").replace("_", " ")
-        registry.append(Mutation(name, function, senders or tuple(SIGNED_BY)))
-        return function
-
-    return add
 
 
 def forgery(*senders: str) -> Callable[[Change], Change]:
     """Enter a function among the forgeries, of these senders or of all."""
-    return _to(FORGERIES, *senders)
-
-
-def harmless(*senders: str) -> Callable[[Change], Change]:
-    """Enter a function among the changes that forge nothing, of these senders or of all."""
-    return _to(HARMLESS, *senders)
-
-
-def _body(request: Request, body: bytes) -> Request:
-    return replace(request, body=body)
-
-
-def _signature(forger: Forger, request: Request, change: Callable[[bytes], bytes]) -> Request:
-    name = SIGNED_BY[request.sender][0]
-    old = request.value(name)
-    return request.with_value(name, change(old))
+    return entered(FORGERIES, *senders)
 
 
 def _at(forger: Forger, text: bytes) -> int:
@@ -127,32 +57,32 @@ def _at(forger: Forger, text: bytes) -> int:
 def _body_bit_flipped(forger: Forger, request: Request) -> Request:
     at = forger.rng.randrange(len(request.body))
     flipped = bytes([request.body[at] ^ (1 << forger.rng.randrange(8))])
-    return _body(request, request.body[:at] + flipped + request.body[at + 1 :])
+    return with_body(request, request.body[:at] + flipped + request.body[at + 1 :])
 
 
 @forgery()
 def _body_cut(forger: Forger, request: Request) -> Request:
-    return _body(request, request.body[: forger.rng.randrange(len(request.body))])
+    return with_body(request, request.body[: forger.rng.randrange(len(request.body))])
 
 
 @forgery()
 def _body_appended(forger: Forger, request: Request) -> Request:
-    return _body(request, request.body + forger.rng.choice([b" ", b"\n", b"\0", forger.rng.randbytes(9)]))
+    return with_body(request, request.body + forger.rng.choice([b" ", b"\n", b"\0", forger.rng.randbytes(9)]))
 
 
 @forgery()
 def _body_prefixed(forger: Forger, request: Request) -> Request:
-    return _body(request, forger.rng.choice([b" ", b"\xef\xbb\xbf", b"\0", b"\r\n"]) + request.body)
+    return with_body(request, forger.rng.choice([b" ", b"\xef\xbb\xbf", b"\0", b"\r\n"]) + request.body)
 
 
 @forgery()
 def _body_of_another_request(forger: Forger, request: Request) -> Request:
-    return _body(request, forger.other(request).body)
+    return with_body(request, forger.other(request).body)
 
 
 @forgery()
 def _body_at_random(forger: Forger, request: Request) -> Request:
-    return _body(request, forger.rng.randbytes(forger.rng.randrange(400)))
+    return with_body(request, forger.rng.randbytes(forger.rng.randrange(400)))
 
 
 @forgery()
@@ -160,31 +90,31 @@ def _body_with_another_number(forger: Forger, request: Request) -> Request:
     digits = [at for at, byte in enumerate(request.body) if 48 <= byte <= 57]
     at = forger.rng.choice(digits)
     changed = str((request.body[at] - 48 + forger.rng.randrange(1, 10)) % 10).encode()
-    return _body(request, request.body[:at] + changed + request.body[at + 1 :])
+    return with_body(request, request.body[:at] + changed + request.body[at + 1 :])
 
 
 @forgery()
 def _body_written_anew(forger: Forger, request: Request) -> Request:
     """The same JSON in other bytes: what is signed are bytes."""
-    return _body(request, orjson.dumps(orjson.loads(request.body), option=orjson.OPT_INDENT_2))
+    return with_body(request, orjson.dumps(orjson.loads(request.body), option=orjson.OPT_INDENT_2))
 
 
 @forgery()
 def _body_packed(forger: Forger, request: Request) -> Request:
-    return _body(request, gzip.compress(request.body, 1)).plus((b"Content-Encoding", b"gzip"))
+    return with_body(request, gzip.compress(request.body, 1)).plus((b"Content-Encoding", b"gzip"))
 
 
 @forgery()
 def _body_in_another_encoding(forger: Forger, request: Request) -> Request:
     name = forger.rng.choice(["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
     text = request.body.decode().encode(name)
-    return _body(request, text).with_value(b"content-type", f"application/json; charset={name}".encode())
+    return with_body(request, text).with_value(b"content-type", f"application/json; charset={name}".encode())
 
 
 @forgery()
 def _body_as_a_form(forger: Forger, request: Request) -> Request:
     form = b"payload=" + base64.urlsafe_b64encode(request.body)
-    return _body(request, form).with_value(b"content-type", b"application/x-www-form-urlencoded")
+    return with_body(request, form).with_value(b"content-type", b"application/x-www-form-urlencoded")
 
 
 @forgery()
@@ -201,23 +131,23 @@ def _signature_with_another_character(forger: Forger, request: Request) -> Reque
         at = _at(forger, old)
         return old[:at] + (b"A" if old[at : at + 1] != b"A" else b"B") + old[at + 1 :]
 
-    return _signature(forger, request, change)
+    return with_signature(forger, request, change)
 
 
 @forgery()
 def _signature_cut(forger: Forger, request: Request) -> Request:
-    return _signature(forger, request, lambda old: old[: _at(forger, old)])
+    return with_signature(forger, request, lambda old: old[: _at(forger, old)])
 
 
 @forgery()
 def _signature_longer(forger: Forger, request: Request) -> Request:
     ends = [b"0", b"=", b"\x00", b"."]  # a comma would begin another item of Stripe's list
-    return _signature(forger, request, lambda old: old + forger.rng.choice(ends))
+    return with_signature(forger, request, lambda old: old + forger.rng.choice(ends))
 
 
 @forgery()
 def _signature_in_the_other_case(forger: Forger, request: Request) -> Request:
-    return _signature(forger, request, bytes.swapcase)
+    return with_signature(forger, request, bytes.swapcase)
 
 
 @forgery()
@@ -232,15 +162,15 @@ def _signature_in_another_encoding(forger: Forger, request: Request) -> Request:
         others = [digest.hex().encode(), old.rstrip(b"="), old.replace(b"=", b"%3D"), base64.b85encode(digest)]
         return forger.rng.choice([*others, base64.b32encode(digest), digest.replace(b"\n", b"").replace(b"\r", b"")])
 
-    return _signature(forger, request, change)
+    return with_signature(forger, request, change)
 
 
 @forgery()
 def _signature_at_random(forger: Forger, request: Request) -> Request:
     digest = forger.rng.randbytes(32)
     if request.sender == "stripe":
-        return _signature(forger, request, lambda old: old.partition(b"v1=")[0] + b"v1=" + digest.hex().encode())
-    return _signature(forger, request, lambda old: base64.b64encode(digest))
+        return with_signature(forger, request, lambda old: old.partition(b"v1=")[0] + b"v1=" + digest.hex().encode())
+    return with_signature(forger, request, lambda old: base64.b64encode(digest))
 
 
 @forgery()
@@ -260,13 +190,17 @@ def _signature_strange(forger: Forger, request: Request) -> Request:
         strange = forger.rng.choice([sign for sign in STRANGE if sign != old[at : at + 1]])
         return old[:at] + strange + old[at + 1 :]
 
-    return _signature(forger, request, change)
+    return with_signature(forger, request, change)
 
 
 @forgery()
 def _signature_huge(forger: Forger, request: Request) -> Request:
     size = forger.rng.choice([5_000, 60_000])
-    return _signature(forger, request, lambda old: forger.rng.choice([(old + b",") * (size // len(old)), b"A" * size]))
+
+    def change(old: bytes) -> bytes:
+        return forger.rng.choice([(old + b",") * (size // len(old)), b"A" * size])
+
+    return with_signature(forger, request, change)
 
 
 @forgery()
@@ -315,7 +249,7 @@ def _signature_by_another_scheme(forger: Forger, request: Request) -> Request:
         "shopify": lambda old: forger.rng.choice([b"sha256=", b"v1=", b"hmac "]) + old,
         "hubspot": lambda old: forger.rng.choice([b"sha256=", b"v3=", b"v3,"]) + old,
     }[request.sender]
-    return _signature(forger, request, change)
+    return with_signature(forger, request, change)
 
 
 @forgery()
@@ -373,7 +307,6 @@ def _with_another_method(forger: Forger, request: Request) -> Request:
 
 @forgery("hubspot")
 def _a_signed_uri_that_is_another(forger: Forger, request: Request) -> Request:
-    request = request
     more = (b"?a=1", b"?portal=%41", b"/", b"%20", b";x", b"%00", b"?x=" + b"y" * 3_000)
     ways = [
         b"/webhooks/hubspo%74",
@@ -383,76 +316,3 @@ def _a_signed_uri_that_is_another(forger: Forger, request: Request) -> Request:
         b"/./webhooks/hubspot",
     ]
     return replace(request, target=forger.rng.choice([*(request.target + end for end in more), *ways]))
-
-
-# -- what nobody signed -----------------------------------------------------------------------------------------------
-
-
-@harmless()
-def _nothing(forger: Forger, request: Request) -> Request:
-    return request
-
-
-@harmless()
-def _header_names_in_another_case(forger: Forger, request: Request) -> Request:
-    return request.with_headers(lambda name, value: [(name.swapcase(), value)])
-
-
-@harmless()
-def _headers_in_another_order(forger: Forger, request: Request) -> Request:
-    return replace(request, headers=tuple(reversed(request.headers)))
-
-
-@harmless()
-def _more_headers(forger: Forger, request: Request) -> Request:
-    return request.plus(*((b"X-More-%d" % number, b"x") for number in range(forger.rng.randrange(1, 60))))
-
-
-@harmless()
-def _another_host(forger: Forger, request: Request) -> Request:
-    """The URI that HubSpot signs is the one that the settings name, whatever a client calls the receiver."""
-    return request.plus((b"X-Forwarded-Host", b"elsewhere.example"), (b"Forwarded", b"host=elsewhere.example"))
-
-
-@harmless()
-def _body_in_chunks(forger: Forger, request: Request) -> Request:
-    return replace(request, chunks=forger.rng.randrange(1, 9))
-
-
-@harmless("shopify")
-def _another_topic_of_shopify(forger: Forger, request: Request) -> Request:
-    """Shopify signs the body alone: such a request is stored, but put aside where path and header differ."""
-    return request.with_value(b"x-shopify-topic", b"customers/redact")
-
-
-@harmless("hubspot")
-def _escapes_that_hubspot_decodes(forger: Forger, request: Request) -> Request:
-    return replace(request, target=b"/webhooks%2Fhubspot")
-
-
-@harmless("stripe")
-def _one_more_signature_of_stripe(forger: Forger, request: Request) -> Request:
-    """As during a rotation: one of the signatures has to be right."""
-    return _signature(forger, request, lambda old: old + b",v1=" + forger.rng.randbytes(32).hex().encode())
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A change to a request; `forged` says whether what was signed is no longer what arrives."""
-
-    mutation: str
-    original: Request
-    changed: Request
-
-    @property
-    def forged(self) -> bool:
-        return not same_content(self.original, self.changed)
-
-
-def trials(forger: Forger, count: int, harmless_share: float) -> Iterator[Trial]:
-    """So many changes, the forgeries in turn, so that each gets its share; harmless ones between them."""
-    for number in range(count):
-        some = HARMLESS if forger.rng.random() < harmless_share else FORGERIES
-        mutation = some[number % len(some)]
-        original = forger.genuine(mutation.senders)
-        yield Trial(mutation.name, original, mutation.change(forger, original))
