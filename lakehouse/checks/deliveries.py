@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Place = tuple[str, int]
 """(topic, partition)."""
-NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ class Cut:
     snapshots: Mapping[str, int | None]
 
     def rows(self, spark: SparkSession) -> DataFrame:
-        """All raw rows before the cut: topic, partition, offset, hash of the body, which message of which reception
-        it is; `erasure_id` is null."""
+        """All raw rows before the cut: topic, partition, offset, hash of the body; `erasure_id` is null."""
         from functools import reduce
 
         frames = [self._of_topic(spark, topic) for topic in sorted({topic for topic, _ in self.ends})]
@@ -60,9 +58,6 @@ class Cut:
                 "_kafka_partition AS partition",
                 "_kafka_offset AS offset",
                 "_body_sha256 AS body",
-                # who stored it again is told by this: a sender's second request is received at another moment
-                "concat_ws(' ', _received_at, coalesce(_webhook_id, concat_ws('/', _kafka_partition, _kafka_offset)))"
-                " AS reception",
                 "CAST(NULL AS STRING) AS erasure_id",
             )
         )
@@ -124,26 +119,14 @@ def book_of(attempts: Iterable[Mapping[str, Any]]) -> dict[str, Book]:
 
 
 def accepted_check(
-    name: str,
-    where: str,
-    owed: Mapping[str, Book],
-    stored: Mapping[str, int],
-    quarantine: bool,
-    repeated: Mapping[str, int] = NOTHING,
+    name: str, where: str, owed: Mapping[str, Book], stored: Mapping[str, int], quarantine: bool
 ) -> Check:
-    """Messages acknowledged to the sender are there, and no more of them than it asked for.
-
-    `repeated` is how many of those stored are one message of one reception once more. The receiver's client sends again
-    what was under way when the broker died, and a message whose deadline is over makes it begin a new sequence: then
-    the broker cannot know those that it has. Staging takes each id once.
-    """
+    """Messages acknowledged to the sender are there, and no more of them than it asked for."""
     lost, extra = [], []
-    acknowledged = found = unanswered = twice = 0
+    acknowledged = found = unanswered = 0
     for body, book in owed.items():
         asked = book.quarantined if quarantine else book.messages
         there = stored.get(body, 0)
-        again = min(repeated.get(body, 0), max(there - asked, 0))
-        there, twice = there - again, twice + again
         acknowledged += asked
         found += min(asked, there) if there < asked or book.unknown_attempts else there
         if there < asked:
@@ -154,7 +137,6 @@ def accepted_check(
             extra.append(book.deliveries[0])
     others = sum(count for body, count in stored.items() if body not in owed)
     notes = [f"{unanswered:,} stored without an answer"] if unanswered else []
-    notes += [f"{twice:,} stored twice by the receiver's client"] if twice else []
     notes += [f"{others:,} from other senders"] if others else []
     detail = "; ".join(filter(None, (named("lost", lost), named("more often than sent", extra))))
     return Check(name, "acknowledged", acknowledged, where, found, detail=detail, note=", ".join(notes))
@@ -224,32 +206,24 @@ def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Chec
     days = sent_days(world_dir)
     attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
     there = cut.rows(spark)
-    erased_ones = erased_rows(spark.table(ERASED_PLACES.name), there)
-    rows = there.unionByName(erased_ones, allowMissingColumns=True).persist()
+    rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
         quarantined = F.col("topic") == QUARANTINE_TOPIC
-        counts = (
-            rows.where("erasure_id IS NULL")
-            .groupBy(quarantined.alias("quarantined"), "body")
-            .agg(F.count("*").alias("rows"), F.count_distinct("reception").alias("receptions"))
-            .collect()
-        )
+        counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()
         erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
     finally:
         rows.unpersist()
     stored: dict[bool, dict[str, int]] = {True: {}, False: {}}
-    repeated: dict[bool, dict[str, int]] = {True: {}, False: {}}
     for row in counts:
-        stored[row["quarantined"]][row["body"]] = row["rows"]
-        repeated[row["quarantined"]][row["body"]] = row["rows"] - row["receptions"]
+        stored[row["quarantined"]][row["body"]] = row["count"]
     owed = book_of(attempts)
     for row, body in named_bodies(erased, owed):
         of_topic = stored[row["topic"] == QUARANTINE_TOPIC]
         of_topic[body] = of_topic.get(body, 0) + 1
     return [
         *(sent_check(world_dir, day) for day in days),
-        accepted_check("accepted = topics", "in topics", owed, stored[False], False, repeated[False]),
-        accepted_check("accepted = quarantine", "in quarantine", owed, stored[True], True, repeated[True]),
+        accepted_check("accepted = topics", "in topics", owed, stored[False], quarantine=False),
+        accepted_check("accepted = quarantine", "in quarantine", owed, stored[True], quarantine=True),
         *checks,
     ]

@@ -65,22 +65,6 @@ def test_other_senders_are_a_note() -> None:
     assert found.note == "5 from other senders"
 
 
-def test_what_the_receivers_client_stored_again_is_a_note_and_hides_nothing() -> None:
-    books = book_of([attempt("d1", "a", "accepted", 2), attempt("d2", "b", "accepted", 2)])
-
-    def found(stored: dict[str, int], repeated: dict[str, int]) -> Check:
-        return accepted_check("t", "in topics", books, stored, False, repeated)
-
-    again = found({"a": 3, "b": 2}, {"a": 1})
-    assert again.balanced
-    assert (again.right, again.note) == (4, "1 stored twice by the receiver's client")
-    # one more than was repeated
-    assert found({"a": 4, "b": 2}, {"a": 1}).detail == "more often than sent: d1"
-    # a repeat stands for no message that is missing, of this body or of another
-    assert found({"a": 3, "b": 1}, {"a": 1}).detail == "lost: d2"
-    assert found({"a": 1, "b": 2}, {"a": 1}).detail == "lost: d1"
-
-
 def test_quarantine_is_counted_by_itself() -> None:
     books = book_of([attempt("d1", "a", "accepted", 2, quarantined=1)])
     assert accepted_check("q", "in quarantine", books, {"a": 1}, quarantine=True).balanced
