@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from data_generators import ledger
 from lakehouse.chaos import equal, kills, load, proof, rebuilt, refusals, work
-from lakehouse.chaos.scenario import Ground, Outcome, Scenario, with_figures
+from lakehouse.chaos.scenario import Ground, Outcome, Scenario
 from lakehouse.checks.deliveries import sent_days
 from lakehouse.errors import LakehouseError
 from lakehouse.lesson.load import finish
@@ -20,8 +20,6 @@ from lakehouse.waiting import wait_until
 SCENARIOS: tuple[Scenario, ...] = (*kills.SCENARIOS, *refusals.SCENARIOS, *work.SCENARIOS)
 ALL_TABLES = ("spark", "trino", "clickhouse")
 """What the last proof asks, beside what carries webhooks to raw."""
-SECONDS_OF_STOCK = 90
-"""Of load, generated before a scenario begins; a longer one goes on with new days."""
 CATCH_UP_SECONDS = 240
 HEALTHY_SECONDS = 240
 
@@ -30,6 +28,10 @@ Say = Callable[[str], None]
 
 class UnknownScenario(LakehouseError):
     """There is no scenario of that name."""
+
+
+class TooFew(LakehouseError):
+    """A load was below the rate that was asked for; the message says which."""
 
 
 class StillIll(LakehouseError):
@@ -42,6 +44,7 @@ class Results:
 
     rate: int
     outcomes: list[Outcome] = field(default_factory=list)
+    loads: list[load.Figures] = field(default_factory=list)
     per_second: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     exact: proof.Exact | None = None
     ledger_lines: int = 0
@@ -51,7 +54,7 @@ class Results:
     @property
     def load(self) -> load.Figures:
         """All loads as one."""
-        return load.total([outcome.load for outcome in self.outcomes if outcome.load])
+        return load.total(self.loads)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "load": {**asdict(self.load), "rate": round(self.load.rate, 1)}}
@@ -72,26 +75,45 @@ def services_of(scenarios: Iterable[Scenario], tables: bool) -> list[str]:
     return sorted(names | set(ALL_TABLES if tables else ()))
 
 
-def run_one(settings: Settings, scenario: Scenario, results: Results, seconds: float, say: Say) -> Outcome:
-    """One scenario under load, which lasts `seconds` at least; raw has caught up when it returns."""
+def run_under_load(
+    settings: Settings, scenarios: Iterable[Scenario], results: Results, seconds: float, say: Say
+) -> list[Outcome]:
+    """Scenarios one after the other under one load, which lasts `seconds` at least; raw has caught up at the end."""
     say(f"making webhooks for {results.rate} a second")
-    load.stock_up(settings, int(results.rate * max(SECONDS_OF_STOCK, seconds)))
+    load.stock_up(settings, int(results.rate * load.STOCK_SECONDS))
     with load.SteadyLoad(settings, rate=results.rate) as storm:
-        outcome = scenario.act(Ground(settings, storm, say))
+        outcomes = [scenario.act(Ground(settings, storm, say)) for scenario in scenarios]
         say("load goes on")
         wait_until(lambda: storm.ended or time.time() - storm.began >= seconds,
                    timeout=seconds + 1, what="the load's time to be over")  # fmt: skip
     say("waiting for raw to show all")
     jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
-    outcome = with_figures(outcome, storm)
-    results.outcomes.append(outcome)
-    results.per_second += load.per_second(storm.attempts(), storm.began, storm.ended)
-    return outcome
+    book = storm.attempts()
+    found = load.figures(book, storm.began, storm.ended)
+    say(f"{found.rate:,.0f} new webhooks a second for {found.seconds:.0f} s, {found.taken_rate:,.0f} acknowledged")
+    outcomes = [replace(one, load=found, meanwhile=load.figures(book, one.killed_at, one.ended_at)) for one in outcomes]
+    results.outcomes += outcomes
+    results.loads.append(found)
+    results.per_second += load.per_second(book, storm.began, storm.ended)
+    return outcomes
 
 
 def attempts(settings: Settings) -> list[dict[str, Any]]:
     """The senders' whole book."""
     return [one for day in sent_days(settings.world_dir) for one in ledger.read_attempts(settings.world_dir, day)]
+
+
+def prove_rate(results: Results) -> None:
+    """Each load was as large as asked, offered and acknowledged. Raises `TooFew`."""
+    few = [
+        f"{outcome.scenario} {outcome.load.rate:,.0f} offered, {outcome.load.taken_rate:,.0f} acknowledged"
+        for outcome in results.outcomes
+        if outcome.load and outcome.load.taken_rate < results.rate
+    ]
+    if few:
+        raise TooFew(
+            f"loads below {results.rate} webhooks a second: {'; '.join(few)}", "give the machine nothing else to do"
+        )
 
 
 def prove_raw(settings: Settings, results: Results, say: Say) -> None:
