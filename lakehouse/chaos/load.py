@@ -27,8 +27,8 @@ from stack.native.service import stack_environment
 CONNECTIONS = 320
 """More than the API takes at once, so that a hanging broker is met by its limit and not by ours."""
 MOST_OPEN = 50_000
-RETRY_SCALE = 0.01
-"""A second of the senders' real waits: Shopify tries for 2.4 minutes, and first after half a second."""
+RETRY_SCALE = 0.02
+"""A second of the senders' real waits: Shopify tries for 4.8 minutes, and first after 1.1 seconds."""
 DAYS_AT_ONCE = 40
 STOCK_SECONDS = 60
 """Of load, made at a time; when less than half of it is left, more is made beside the load."""

@@ -17,6 +17,8 @@ from itertools import groupby, islice
 from types import TracebackType
 from typing import Any, Self
 
+import uvloop
+
 from data_generators import ledger
 from data_generators.deliveries import read_deliveries
 from data_generators.sender import Sender
@@ -82,7 +84,7 @@ class Load:
     def __enter__(self) -> Self:
         finish(self.settings, sent_days(self.settings.world_dir))
         self.began = time.time()
-        self._running = self._thread.submit(lambda: asyncio.run(self._send()))
+        self._running = self._thread.submit(lambda: uvloop.run(self._send()))
         return self
 
     def __exit__(
