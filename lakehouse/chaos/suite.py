@@ -34,6 +34,10 @@ class TooFew(LakehouseError):
     """A load was below the rate that was asked for; the message says which."""
 
 
+class NotSurvived(LakehouseError):
+    """Scenarios in which something did not hold; the message says which, and what."""
+
+
 class StillIll(LakehouseError):
     """Services are not healthy after all scenarios; the message says which, and why."""
 
@@ -50,6 +54,8 @@ class Results:
     ledger_lines: int = 0
     equal: list[equal.Equal] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """By scenario, what did not hold."""
 
     @property
     def load(self) -> load.Figures:
@@ -96,6 +102,22 @@ def run_under_load(
     results.loads.append(found)
     results.per_second += load.per_second(book, storm.began, storm.ended)
     return outcomes
+
+
+def try_under_load(settings: Settings, scenario: Scenario, results: Results, seconds: float, say: Say) -> None:
+    """One scenario; what does not hold is kept for the end, so that it hides no later scenario and no proof."""
+    try:
+        run_under_load(settings, [scenario], results, seconds, say)
+    except LakehouseError as error:
+        results.failures[scenario.name] = error.message
+        say(f"FAILED: {error.message}")
+
+
+def prove_survived(results: Results) -> None:
+    """In each scenario all held that must. Raises `NotSurvived`."""
+    if results.failures:
+        what = "\n".join(f"  {name}: {why}" for name, why in results.failures.items())
+        raise NotSurvived(f"scenarios in which something did not hold:\n{what}", "`lakehouse stack status`")
 
 
 def attempts(settings: Settings) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results
         for scenario in scenarios:
             console.rule(f"[bold]{scenario.name}[/]: {scenario.title}", align="left")
             with _part(results, scenario.name) as say:
-                suite.run_under_load(settings, [scenario], results, seconds, say)
+                suite.try_under_load(settings, scenario, results, seconds, say)
         console.rule("[bold]nothing lost?", align="left")
         with _part(results, "raw") as say:
             suite.prove_healthy(settings, suite.services_of(scenarios, tables))
@@ -109,6 +109,7 @@ def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results
         if tables:
             with _part(results, "tables") as say:
                 suite.prove_tables(settings, results, say)
+        suite.prove_survived(results)
         suite.prove_rate(results)
     finally:
         report.show(console, results)

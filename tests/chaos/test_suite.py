@@ -91,3 +91,10 @@ def test_a_load_below_what_was_asked_is_named(results: suite.Results) -> None:
         suite.prove_rate(results)
     results.rate = 190
     suite.prove_rate(results)
+
+
+def test_what_did_not_hold_is_told_at_the_end(results: suite.Results) -> None:
+    suite.prove_survived(results)
+    results.failures["kafka"] = "it is not back"
+    with pytest.raises(suite.NotSurvived, match="kafka: it is not back"):
+        suite.prove_survived(results)
