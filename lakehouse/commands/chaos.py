@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Kill services under load, and prov
 console = wide_console()
 PEOPLE = 1000
 RATE = 200
-SECONDS = 30.0
+SECONDS = 15.0
 PORT_OFFSET = 900
 OWN_STACK = {
     "DATA_DIR": str(HOME / "chaos"),

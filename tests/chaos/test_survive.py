@@ -1,6 +1,7 @@
 """The bounded part of the fault suite: services killed under load on the live stack, and nothing is lost.
 
-`make chaos` is the whole. Runs after all other tests, for it kills what they need.
+`make chaos` is the whole. Runs after all other tests, for it kills what they need; the scheduler's end, which takes a
+run of the pipeline, is left to `make test-faults`.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def test_killed_services_come_back_by_themselves(
     assert results.load.taken > 0
 
 
+@pytest.mark.faults
 def test_a_scheduler_that_is_killed_in_the_middle_of_a_task_ends_its_run(
     settings: Settings, results: suite.Results, say: Callable[[str], None]
 ) -> None:
