@@ -10,6 +10,7 @@ from stack.native import faults
 
 RAW = ("ingestion", "flink")
 """With what they require, these carry webhooks to raw."""
+LOAD = "kills"
 KILLED = {
     "ingestion": "senders cannot connect, and try again",
     "kafka": "the API answers 503, and senders try again",
@@ -26,7 +27,7 @@ def _kill(name: str) -> Scenario:
         ground.wait_flowing()
         return ground.recovered(name, faults.kill(ground.settings, name))
 
-    return Scenario(name, f"SIGKILL: {name}", KILLED[name], RAW, act)
+    return Scenario(name, f"SIGKILL: {name}", KILLED[name], RAW, act, LOAD)
 
 
 class FewerRows(LakehouseError):
@@ -52,5 +53,5 @@ def _kill_trino(ground: Ground) -> Outcome:
 
 SCENARIOS = (
     *(_kill(name) for name in KILLED),
-    Scenario("trino", "SIGKILL: trino", "it answers again, from the same tables", (*RAW, "trino"), _kill_trino),
+    Scenario("trino", "SIGKILL: trino", "it answers again, from the same tables", (*RAW, "trino"), _kill_trino, LOAD),
 )

@@ -92,7 +92,7 @@ Act = Callable[[Ground], Outcome]
 class Scenario:
     """A fault and what must hold. `services` (or families) must run; `act` makes the fault and waits for its end.
 
-    `act` raises when what must hold does not.
+    `act` raises when what must hold does not. Scenarios that name the same `load` run one after the other under it.
     """
 
     name: str
@@ -100,3 +100,4 @@ class Scenario:
     holds: str
     services: tuple[str, ...]
     act: Act
+    load: str = ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from data_generators import ledger
@@ -81,35 +83,55 @@ def services_of(scenarios: Iterable[Scenario], tables: bool) -> list[str]:
     return sorted(names | set(ALL_TABLES if tables else ()))
 
 
+def by_load(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
+    """Scenarios that run one after the other under one load, in the suite's order."""
+    return [list(group) for _, group in groupby(scenarios, key=lambda scenario: scenario.load or scenario.name)]
+
+
 def run_under_load(
-    settings: Settings, scenarios: Iterable[Scenario], results: Results, seconds: float, say: Say
+    settings: Settings, scenarios: list[Scenario], results: Results, seconds: float, say: Say
 ) -> list[Outcome]:
-    """Scenarios one after the other under one load, which lasts `seconds` at least; raw has caught up at the end."""
+    """Scenarios one after the other under one load, which lasts `seconds` at least; raw has caught up at the end.
+
+    What does not hold in one of them is kept in `results`, so that it hides no later one.
+    """
     say(f"making webhooks for {results.rate} a second")
     load.stock_up(settings, int(results.rate * load.STOCK_SECONDS))
+    acted: list[tuple[Outcome, float, float]] = []
     with load.SteadyLoad(settings, rate=results.rate) as storm:
-        outcomes = [scenario.act(Ground(settings, storm, say)) for scenario in scenarios]
-        say("load goes on")
+        for scenario in scenarios:
+            ground = Ground(settings, storm, say)
+            say(f"{scenario.name}: {scenario.title}")
+            with _kept(results, scenario.name, say):
+                acted.append((scenario.act(ground), ground.began, storm.ended or time.time()))
         wait_until(lambda: storm.ended or time.time() - storm.began >= seconds,
                    timeout=seconds + 1, what="the load's time to be over")  # fmt: skip
     say("waiting for raw to show all")
-    jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
+    with _kept(results, "raw after " + ", ".join(scenario.name for scenario in scenarios), say):
+        jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
     book = storm.attempts()
-    found = load.figures(book, storm.began, storm.ended)
-    say(f"{found.rate:,.0f} new webhooks a second for {found.seconds:.0f} s, {found.taken_rate:,.0f} acknowledged")
-    outcomes = [replace(one, load=found, meanwhile=load.figures(book, one.killed_at, one.ended_at)) for one in outcomes]
+    outcomes = [
+        replace(one, load=load.figures(book, began, ended),
+                meanwhile=load.figures(book, one.killed_at, min(one.ended_at, storm.ended)))
+        for one, began, ended in acted
+    ]  # fmt: skip
+    for one in outcomes:
+        if one.load:
+            say(f"{one.scenario}: {one.load.rate:,.0f} new webhooks a second for {one.load.seconds:.0f} s,"
+                f" {one.load.taken_rate:,.0f} acknowledged")  # fmt: skip
     results.outcomes += outcomes
-    results.loads.append(found)
+    results.loads.append(load.figures(book, storm.began, storm.ended))
     results.per_second += load.per_second(book, storm.began, storm.ended)
     return outcomes
 
 
-def try_under_load(settings: Settings, scenario: Scenario, results: Results, seconds: float, say: Say) -> None:
-    """One scenario; what does not hold is kept for the end, so that it hides no later scenario and no proof."""
+@contextmanager
+def _kept(results: Results, name: str, say: Say) -> Iterator[None]:
+    """What does not hold within the `with` is kept for the end."""
     try:
-        run_under_load(settings, [scenario], results, seconds, say)
+        yield
     except LakehouseError as error:
-        results.failures[scenario.name] = error.message
+        results.failures[name] = error.message
         say(f"FAILED: {error.message}")
 
 

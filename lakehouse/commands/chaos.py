@@ -49,7 +49,7 @@ def list_scenarios() -> None:
 def run(
     only: str = ONLY,
     rate: int = typer.Option(RATE, min=1, help="new webhooks a second, at least"),
-    seconds: float = typer.Option(SECONDS, min=0, help="how long the load of a scenario lasts at least"),
+    seconds: float = typer.Option(SECONDS, min=0, help="how long a load lasts at least"),
     people: int = typer.Option(PEOPLE, min=50, help="people of a new world"),
     tables: bool = typer.Option(True, help="at the end: the pipeline, the ledger, every table against its rebuild"),
     own_stack: bool = typer.Option(False, "--own-stack", help="in a stack made for it, on ports of its own"),
@@ -98,10 +98,11 @@ def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results
     from lakehouse.chaos import report, suite
 
     try:
-        for scenario in scenarios:
-            console.rule(f"[bold]{scenario.name}[/]: {scenario.title}", align="left")
-            with _part(results, scenario.name) as say:
-                suite.try_under_load(settings, scenario, results, seconds, say)
+        for group in suite.by_load(scenarios):
+            names = ", ".join(scenario.name for scenario in group)
+            console.rule(f"[bold]one load:[/] {names}", align="left")
+            with _part(results, names) as say:
+                suite.run_under_load(settings, group, results, seconds, say)
         console.rule("[bold]nothing lost?", align="left")
         with _part(results, "raw") as say:
             suite.prove_healthy(settings, suite.services_of(scenarios, tables))

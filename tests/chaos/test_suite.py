@@ -39,6 +39,13 @@ def test_they_are_found_by_name_in_the_order_of_the_suite() -> None:
         suite.find(["kafka", "nobody"])
 
 
+def test_kills_come_one_after_the_other_under_one_load() -> None:
+    groups = [[one.name for one in group] for group in suite.by_load(suite.SCENARIOS)]
+    assert groups[0][:2] == ["ingestion", "kafka"]
+    assert [name for group in groups for name in group] == [one.name for one in suite.SCENARIOS]
+    assert [len(group) for group in groups] == [8, 4, 1, 1, 1, 1]
+
+
 @pytest.fixture
 def results() -> suite.Results:
     load = Figures(10.0, 2000, 1950, 2100, 1900, {"bad_signature": 40}, {"broker_unavailable": 60}, 100)
