@@ -107,8 +107,8 @@ class Sender:
     `rate` is requests a second, `retry_scale` what a second of the real waits lasts here, `done` is called with the
     outcome of each delivery that is final. At most `most_open` deliveries are under way or wait for their next attempt.
 
-    With `steady`, `rate` is that of new deliveries, and what is sent again comes on top: a receiver that is away stops
-    none of them, as it stops no merchant from selling.
+    With `steady`, `rate` is that of new deliveries, and what is sent again comes on top, at the same rate at most: a
+    receiver that is away stops no new one, as it stops no merchant from selling.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Sender:
     ) -> None:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
-        self._bucket, self._steady = TokenBucket(rate), steady
+        self._bucket, self._again, self._steady = TokenBucket(rate), TokenBucket(rate), steady
         self._context = ssl.create_default_context()
         self._lanes: asyncio.LifoQueue[httpcore.AsyncConnectionPool] = asyncio.LifoQueue()
         self._open = asyncio.Semaphore(most_open)
@@ -162,6 +162,8 @@ class Sender:
         try:
             while True:
                 attempt += 1
+                if self._steady and attempt > 1:
+                    await self._again.take()
                 client = await self._lanes.get()
                 try:
                     if not self._steady:
