@@ -107,9 +107,12 @@ def _kill_executor(ground: Ground) -> Outcome:
     ground.wait_flowing()
     run = pipeline_run(ground.settings)
     killed_at, healthy = _kill_at_work(ground)
+    visible = ground.wait_visible(killed_at)
+    ground.load.pause()
+    ground.say("waiting for the pipeline's run to end")
     said = finished(run)
     return Outcome(
-        "spark-executor", "Spark executor", killed_at, healthy, ground.wait_visible(killed_at),
+        "spark-executor", "Spark executor", killed_at, healthy, visible,
         notes=(f"the pipeline run went on: {said}",),
     )  # fmt: skip
 
