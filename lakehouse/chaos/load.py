@@ -32,8 +32,8 @@ RETRY_SCALE = 0.02
 DAYS_AT_ONCE = 40
 STOCK_SECONDS = 60
 """Of load, made at a time; when less than half of it is left, more is made beside the load."""
-MARGIN = 1.1
-"""Times the rate that is asked for: what is refused on purpose (about 1 in 100), and a little room."""
+MARGIN = 1.2
+"""Times the rate that is asked for: what is refused on purpose (about 1 in 100), and room for a busy machine."""
 
 
 def unsent_days(settings: Settings) -> dict[int, int]:
