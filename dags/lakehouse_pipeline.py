@@ -40,7 +40,8 @@ with DAG(
     catchup=False,
     # Two runs at once would compete for the same tables; the second one waits.
     max_active_runs=1,
-    default_args={"retries": 1, "retry_delay": timedelta(seconds=15), "execution_timeout": timedelta(minutes=40)},
+    # an engine that was killed is back before the next try: Spark's server takes some 20 s on a busy machine
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=30), "execution_timeout": timedelta(minutes=40)},
     tags=["workbook"],
 ) as dag:
     with TaskGroup("staging", prefix_group_id=False) as staging:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import httpx
+import httpcore
 import orjson
 
 from data_generators.deliveries import body_of
@@ -82,14 +82,13 @@ class Answer:
         return self.status is None or self.status >= 500 or self.status in TRY_LATER
 
 
-def read_answer(response: httpx.Response) -> Answer:
+def read_answer(status: int, content: bytes) -> Answer:
     """2xx is accepted, 4xx is refused, all else failed."""
     try:
-        said = orjson.loads(response.content)
+        said = orjson.loads(content)
     except ValueError:
         said = {}
     said = said if isinstance(said, dict) else {}
-    status = response.status_code
     if 200 <= status < 300:
         return Answer(status, "accepted", "", int(said.get("messages", 0)), int(said.get("quarantined", 0)))
     refused = 400 <= status < 500 and status not in TRY_LATER
@@ -108,8 +107,8 @@ class Sender:
     `rate` is requests a second, `retry_scale` what a second of the real waits lasts here, `done` is called with the
     outcome of each delivery that is final. At most `most_open` deliveries are under way or wait for their next attempt.
 
-    With `steady`, `rate` is that of new deliveries, and what is sent again comes on top: a receiver that is away stops
-    none of them, as it stops no merchant from selling.
+    With `steady`, `rate` is that of new deliveries, and what is sent again comes on top, at the same rate at most: a
+    receiver that is away stops no new one, as it stops no merchant from selling.
     """
 
     def __init__(
@@ -127,9 +126,9 @@ class Sender:
     ) -> None:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
-        self._bucket, self._steady = TokenBucket(rate), steady
+        self._bucket, self._again, self._steady = TokenBucket(rate), TokenBucket(rate), steady
         self._context = ssl.create_default_context()
-        self._lanes: asyncio.LifoQueue[httpx.AsyncClient] = asyncio.LifoQueue()
+        self._lanes: asyncio.LifoQueue[httpcore.AsyncConnectionPool] = asyncio.LifoQueue()
         self._open = asyncio.Semaphore(most_open)
 
     async def run(self, deliveries: Iterable[dict[str, Any]]) -> None:
@@ -147,12 +146,13 @@ class Sender:
             while not self._lanes.empty():
                 await self._lanes.get_nowait().aclose()
 
-    def _lane(self) -> httpx.AsyncClient:
-        """A client for each connection: one client's pool looks through all its connections at each request.
+    def _lane(self) -> httpcore.AsyncConnectionPool:
+        """A pool for each connection: a larger one looks through all its connections at each request.
 
-        The receiver is the one that the settings name: no proxy of the environment is asked.
+        The transport below httpx: redirects, cookies and logins, which no sender has, cost more than the request. The
+        receiver is the one that the settings name: no proxy of the environment is asked.
         """
-        return httpx.AsyncClient(limits=httpx.Limits(max_connections=1), verify=self._context, trust_env=False)
+        return httpcore.AsyncConnectionPool(ssl_context=self._context, max_connections=1)
 
     async def _deliver(self, delivery: dict[str, Any]) -> None:
         manners = MANNERS[delivery["sender"]]
@@ -162,6 +162,8 @@ class Sender:
         try:
             while True:
                 attempt += 1
+                if self._steady and attempt > 1:
+                    await self._again.take()
                 client = await self._lanes.get()
                 try:
                     if not self._steady:
@@ -184,23 +186,22 @@ class Sender:
             self._open.release()
 
     async def _post(
-        self, client: httpx.AsyncClient, delivery: dict[str, Any], body: bytes, now: float, manners: Manners
+        self, client: httpcore.AsyncConnectionPool, delivery: dict[str, Any], body: bytes, now: float, manners: Manners
     ) -> Answer:
         path = delivery["path"]
         signed = self._signer.headers(delivery["sender"], path, body, delivery["sign"], now)
-        timeout = httpx.Timeout(manners.total, connect=manners.connect)
+        headers = [(name.encode(), value.encode()) for name, value in {**delivery["headers"], **signed}.items()]
+        patience = {**dict.fromkeys(("read", "write", "pool"), manners.total), "connect": manners.connect}
         try:
             async with asyncio.timeout(manners.total):
-                response = await client.post(
-                    self._url + path, content=body, headers={**delivery["headers"], **signed}, timeout=timeout
+                response = await client.request(
+                    "POST", self._url + path, content=body, headers=headers, extensions={"timeout": patience}
                 )
-        except TimeoutError:
+        except (TimeoutError, httpcore.TimeoutException):
             return Answer(None, "failed", TIMEOUT)
-        except httpx.TimeoutException:
-            return Answer(None, "failed", TIMEOUT)
-        except httpx.TransportError as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             return Answer(None, "failed", type(error).__name__)
-        return read_answer(response)
+        return read_answer(response.status, response.content)
 
 
 def _line(

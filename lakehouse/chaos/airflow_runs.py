@@ -11,7 +11,7 @@ from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
 
 TASK_SECONDS = 240
-RUN_SECONDS = 1500
+RUN_SECONDS = 900
 FIRST_TASKS = 2
 """So many tasks have ended before the fault: the run is really under way."""
 

@@ -131,7 +131,7 @@ def _refused(name: str, title: str, holds: str, service: str, fault: Fault, sees
         )
         return Outcome(name, service, began, healthy, visible, seen=tuple(seen), notes=(note,))
 
-    return Scenario(name, title, holds, RAW, act)
+    return Scenario(name, title, holds, RAW, act, "refusals")
 
 
 def _ill(name: str) -> See:

@@ -34,15 +34,16 @@ def _counted(reasons: dict[str, int]) -> str:
 def recovery_table(outcomes: list[Outcome]) -> Table:
     """One row a scenario: when it began, and how long until its effects were over."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="time to recover", title_justify="left")
-    for name in ("scenario", "at (UTC)", "healthy after s", "new rows in raw after s", "acknowledged meanwhile",
-                 "failed meanwhile"):  # fmt: skip
+    for name in ("scenario", "at (UTC)", "healthy after s", "new rows in raw after s", "load/s",
+                 "acknowledged/s", "acknowledged meanwhile", "failed meanwhile"):  # fmt: skip
         table.add_column(name, justify="left" if name in ("scenario", "at (UTC)", "failed meanwhile") else "right",
                          overflow="fold")  # fmt: skip
     for outcome in outcomes:
-        meanwhile = outcome.meanwhile
+        meanwhile, load = outcome.meanwhile, outcome.load
         table.add_row(
             outcome.scenario, f"{datetime.fromtimestamp(outcome.killed_at, UTC):%H:%M:%S}",
             _after(outcome, outcome.healthy_at), _after(outcome, outcome.visible_at),
+            f"{load.rate:,.0f}" if load else "", f"{load.taken_rate:,.0f}" if load else "",
             f"{meanwhile.acknowledged:,}" if meanwhile else "", _counted(meanwhile.failed) if meanwhile else "",
         )  # fmt: skip
     return table
@@ -50,7 +51,8 @@ def recovery_table(outcomes: list[Outcome]) -> Table:
 
 def load_lines(load: Figures) -> Iterator[str]:
     """What the load was, as sentences."""
-    yield f"{load.new:,} new webhooks in {load.seconds:.0f} s: {load.rate:,.0f} a second"
+    a_second = f"{load.rate:,.0f} a second, {load.taken_rate:,.0f} acknowledged"
+    yield f"{load.new:,} new webhooks in {load.seconds:.0f} s: {a_second}"
     yield f"{load.attempts:,} requests: {load.acknowledged:,} acknowledged, {load.sent_again:,} sent again"
     yield f"refused: {_counted(load.refused) or 'none'}"
     yield f"failed, to be sent again: {_counted(load.failed) or 'none'}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lakehouse.chaos import visible
-from lakehouse.chaos.load import Figures, SteadyLoad, figures
+from lakehouse.chaos.load import Figures, SteadyLoad
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
 from stack.native import faults, lifecycle
@@ -92,7 +92,7 @@ Act = Callable[[Ground], Outcome]
 class Scenario:
     """A fault and what must hold. `services` (or families) must run; `act` makes the fault and waits for its end.
 
-    `act` raises when what must hold does not.
+    `act` raises when what must hold does not. Scenarios that name the same `load` run one after the other under it.
     """
 
     name: str
@@ -100,13 +100,4 @@ class Scenario:
     holds: str
     services: tuple[str, ...]
     act: Act
-
-
-def with_figures(outcome: Outcome, load: SteadyLoad) -> Outcome:
-    """The outcome with what its load was, as a whole and during the fault."""
-    attempts = load.attempts()
-    return replace(
-        outcome,
-        meanwhile=figures(attempts, outcome.killed_at, outcome.ended_at),
-        load=figures(attempts, load.began, load.ended),
-    )
+    load: str = ""

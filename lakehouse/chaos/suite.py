@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
 from data_generators import ledger
 from lakehouse.chaos import equal, kills, load, proof, rebuilt, refusals, work
-from lakehouse.chaos.scenario import Ground, Outcome, Scenario, with_figures
+from lakehouse.chaos.scenario import Ground, Outcome, Scenario
 from lakehouse.checks.deliveries import sent_days
 from lakehouse.errors import LakehouseError
 from lakehouse.lesson.load import finish
@@ -20,8 +22,6 @@ from lakehouse.waiting import wait_until
 SCENARIOS: tuple[Scenario, ...] = (*kills.SCENARIOS, *refusals.SCENARIOS, *work.SCENARIOS)
 ALL_TABLES = ("spark", "trino", "clickhouse")
 """What the last proof asks, beside what carries webhooks to raw."""
-SECONDS_OF_STOCK = 90
-"""Of load, generated before a scenario begins; a longer one goes on with new days."""
 CATCH_UP_SECONDS = 240
 HEALTHY_SECONDS = 240
 
@@ -30,6 +30,14 @@ Say = Callable[[str], None]
 
 class UnknownScenario(LakehouseError):
     """There is no scenario of that name."""
+
+
+class TooFew(LakehouseError):
+    """A load was below the rate that was asked for; the message says which."""
+
+
+class NotSurvived(LakehouseError):
+    """Scenarios in which something did not hold; the message says which, and what."""
 
 
 class StillIll(LakehouseError):
@@ -42,16 +50,19 @@ class Results:
 
     rate: int
     outcomes: list[Outcome] = field(default_factory=list)
+    loads: list[load.Figures] = field(default_factory=list)
     per_second: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     exact: proof.Exact | None = None
     ledger_lines: int = 0
     equal: list[equal.Equal] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """By scenario, what did not hold."""
 
     @property
     def load(self) -> load.Figures:
         """All loads as one."""
-        return load.total([outcome.load for outcome in self.outcomes if outcome.load])
+        return load.total(self.loads)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "load": {**asdict(self.load), "rate": round(self.load.rate, 1)}}
@@ -72,26 +83,81 @@ def services_of(scenarios: Iterable[Scenario], tables: bool) -> list[str]:
     return sorted(names | set(ALL_TABLES if tables else ()))
 
 
-def run_one(settings: Settings, scenario: Scenario, results: Results, seconds: float, say: Say) -> Outcome:
-    """One scenario under load, which lasts `seconds` at least; raw has caught up when it returns."""
+def by_load(scenarios: Iterable[Scenario]) -> list[list[Scenario]]:
+    """Scenarios that run one after the other under one load, in the suite's order."""
+    return [list(group) for _, group in groupby(scenarios, key=lambda scenario: scenario.load or scenario.name)]
+
+
+def run_under_load(
+    settings: Settings, scenarios: list[Scenario], results: Results, seconds: float, say: Say
+) -> list[Outcome]:
+    """Scenarios one after the other under one load, which lasts `seconds` at least; raw has caught up at the end.
+
+    What does not hold in one of them is kept in `results`, so that it hides no later one.
+    """
     say(f"making webhooks for {results.rate} a second")
-    load.stock_up(settings, int(results.rate * max(SECONDS_OF_STOCK, seconds)))
+    load.stock_up(settings, int(results.rate * load.STOCK_SECONDS))
+    acted: list[tuple[Outcome, float, float]] = []
     with load.SteadyLoad(settings, rate=results.rate) as storm:
-        outcome = scenario.act(Ground(settings, storm, say))
-        say("load goes on")
+        for scenario in scenarios:
+            ground = Ground(settings, storm, say)
+            say(f"{scenario.name}: {scenario.title}")
+            with _kept(results, scenario.name, say):
+                acted.append((scenario.act(ground), ground.began, storm.ended or time.time()))
         wait_until(lambda: storm.ended or time.time() - storm.began >= seconds,
                    timeout=seconds + 1, what="the load's time to be over")  # fmt: skip
     say("waiting for raw to show all")
-    jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
-    outcome = with_figures(outcome, storm)
-    results.outcomes.append(outcome)
-    results.per_second += load.per_second(storm.attempts(), storm.began, storm.ended)
-    return outcome
+    with _kept(results, "raw after " + ", ".join(scenario.name for scenario in scenarios), say):
+        jobs.wait_until_caught_up(settings, timeout=CATCH_UP_SECONDS)
+    book = storm.attempts()
+    outcomes = [
+        replace(one, load=load.figures(book, began, ended),
+                meanwhile=load.figures(book, one.killed_at, min(one.ended_at, storm.ended)))
+        for one, began, ended in acted
+    ]  # fmt: skip
+    for one in outcomes:
+        if one.load:
+            say(f"{one.scenario}: {one.load.rate:,.0f} new webhooks a second for {one.load.seconds:.0f} s,"
+                f" {one.load.taken_rate:,.0f} acknowledged")  # fmt: skip
+    results.outcomes += outcomes
+    results.loads.append(load.figures(book, storm.began, storm.ended))
+    results.per_second += load.per_second(book, storm.began, storm.ended)
+    return outcomes
+
+
+@contextmanager
+def _kept(results: Results, name: str, say: Say) -> Iterator[None]:
+    """What does not hold within the `with` is kept for the end."""
+    try:
+        yield
+    except LakehouseError as error:
+        results.failures[name] = error.message
+        say(f"FAILED: {error.message}")
+
+
+def prove_survived(results: Results) -> None:
+    """In each scenario all held that must. Raises `NotSurvived`."""
+    if results.failures:
+        what = "\n".join(f"  {name}: {why}" for name, why in results.failures.items())
+        raise NotSurvived(f"scenarios in which something did not hold:\n{what}", "`lakehouse stack status`")
 
 
 def attempts(settings: Settings) -> list[dict[str, Any]]:
     """The senders' whole book."""
     return [one for day in sent_days(settings.world_dir) for one in ledger.read_attempts(settings.world_dir, day)]
+
+
+def prove_rate(results: Results) -> None:
+    """Each load was as large as asked, offered and acknowledged. Raises `TooFew`."""
+    few = [
+        f"{outcome.scenario} {outcome.load.rate:,.0f} offered, {outcome.load.taken_rate:,.0f} acknowledged"
+        for outcome in results.outcomes
+        if outcome.load and outcome.load.taken_rate < results.rate
+    ]
+    if few:
+        raise TooFew(
+            f"loads below {results.rate} webhooks a second: {'; '.join(few)}", "give the machine nothing else to do"
+        )
 
 
 def prove_raw(settings: Settings, results: Results, say: Say) -> None:

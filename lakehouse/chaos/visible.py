@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
 
 RECEIVED_AT = "_received_at"
+_LATEST: dict[tuple[str, int], float] = {}
+"""By table and snapshot, which never changes."""
 
 
 def first_after(settings: Settings, moment: float) -> float | None:
@@ -42,6 +44,13 @@ def _commits_of_later_rows(table: IcebergTable, moment: float) -> Iterator[float
 
 def latest_received(table: IcebergTable, snapshot: Snapshot) -> float:
     """When the last of a snapshot's new rows was received, in seconds since 1970; 0.0 where it has none."""
+    place = (str(table.metadata.table_uuid), snapshot.snapshot_id)
+    if place not in _LATEST:  # asked again each second of an outage, beside the load
+        _LATEST[place] = _read_latest(table, snapshot)
+    return _LATEST[place]
+
+
+def _read_latest(table: IcebergTable, snapshot: Snapshot) -> float:
     from pyiceberg.conversions import from_bytes
     from pyiceberg.manifest import ManifestEntryStatus
 

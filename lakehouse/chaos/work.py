@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -24,10 +25,15 @@ EXECUTOR = "org.apache.spark.executor.CoarseGrainedExecutorBackend"
 JOB_SECONDS = 180
 PIPELINE_SECONDS = 900
 EXECUTOR_SECONDS = 120
+MOST_KILLS = 5
 
 
 class PipelineFailed(LakehouseError):
     """`lakehouse pipeline run` ended with an error; the message is the end of what it said."""
+
+
+class NotHit(LakehouseError):
+    """A fault met nothing at work, so that surviving it proves nothing."""
 
 
 def pipeline_run(settings: Settings) -> subprocess.Popen[str]:
@@ -47,24 +53,46 @@ def finished(run: subprocess.Popen[str]) -> str:
     return lines[-1]
 
 
-def spark_works(settings: Settings) -> bool:
-    """Whether a job runs on Spark now."""
+def _spark_jobs(settings: Settings) -> list[dict[str, Any]]:
+    """What Spark says of its jobs; nothing while it does not answer."""
     url = f"http://{settings.host}:{settings.spark_connect_ui_port}/api/v1/applications"
     try:
         with httpx.Client(timeout=5, trust_env=False) as client:
             names = [application["id"] for application in client.get(url).json()]
-            return any(client.get(f"{url}/{name}/jobs", params={"status": "running"}).json() for name in names)
+            return [job for name in names for job in client.get(f"{url}/{name}/jobs").json()]
     except (httpx.HTTPError, ValueError):
-        return False
+        return []
 
 
-def _kill_executor(ground: Ground) -> Outcome:
+def spark_works(settings: Settings) -> bool:
+    """Whether a task of a job runs on Spark now."""
+    return any(job["status"] == "RUNNING" and job["numActiveTasks"] for job in _spark_jobs(settings))
+
+
+def _hurt_jobs(settings: Settings) -> set[int]:
+    """Jobs that have lost tasks."""
+    return {job["jobId"] for job in _spark_jobs(settings) if job["numFailedTasks"]}
+
+
+def _kill_at_work(ground: Ground) -> tuple[float, float]:
+    """Kill the executor while tasks run on it; returns when, and when the next one was there.
+
+    Jobs are short: one that had ended when the signal came was not hit, and the next one is tried. Raises `NotHit`.
+    """
     settings = ground.settings
-    ground.wait_flowing()
-    run = pipeline_run(settings)
-    wait_until(lambda: spark_works(settings), timeout=JOB_SECONDS, what="a job on Spark", every=0.05)
-    killed = faults.kill_below(settings, "spark-worker", EXECUTOR)
-    ground.say("executor killed in the middle of a job; waiting for the next one")
+    for _ in range(MOST_KILLS):
+        before = _hurt_jobs(settings)
+        wait_until(lambda: spark_works(settings), timeout=JOB_SECONDS, what="a job on Spark", every=0.05)
+        killed = faults.kill_below(settings, "spark-worker", EXECUTOR)
+        ground.say("executor killed; waiting for the next one")
+        healthy = _wait_for_executor(settings, killed)
+        if hurt := _hurt_jobs(settings) - before:
+            ground.say(f"it was in the middle of job {min(hurt)}")
+            return killed.at, healthy
+    raise NotHit(f"{MOST_KILLS} executors were killed, and no job lost a task")
+
+
+def _wait_for_executor(settings: Settings, killed: faults.Killed) -> float:
     (connect,) = lifecycle.select(["spark-connect"], with_required=False)
 
     def back() -> bool:
@@ -72,24 +100,40 @@ def _kill_executor(ground: Ground) -> Outcome:
         return bool(fresh) and lifecycle.why_not_healthy(connect, settings) is None
 
     wait_until(back, timeout=EXECUTOR_SECONDS, what="another executor", next_step="`lakehouse stack logs spark-worker`")
-    healthy = time.time()
+    return time.time()
+
+
+def _kill_executor(ground: Ground) -> Outcome:
+    ground.wait_flowing()
+    run = pipeline_run(ground.settings)
+    killed_at, healthy = _kill_at_work(ground)
+    visible = ground.wait_visible(killed_at)
+    ground.load.pause()
+    ground.say("waiting for the pipeline's run to end")
     said = finished(run)
     return Outcome(
-        "spark-executor", "Spark executor", killed.at, healthy, ground.wait_visible(killed.at),
+        "spark-executor", "Spark executor", killed_at, healthy, visible,
         notes=(f"the pipeline run went on: {said}",),
     )  # fmt: skip
 
 
 def kill_in_a_run(ground: Ground, service: str, begin: Callable[[Settings], UnderWay]) -> Outcome:
-    """Kill a service while a task runs; the run has to end green by itself. Raises `RunFailed`."""
+    """Kill a service while a task runs that needs it; the run has to end green by itself.
+
+    Raises `RunFailed`, or `NotHit` if no task had to run again.
+    """
     ground.wait_flowing()
     run = begin(ground.settings)
     task = run.wait_for_task()
+    if service == "spark-connect":
+        wait_until(lambda: spark_works(ground.settings), timeout=JOB_SECONDS, what="a job on Spark", every=0.05)
     ground.say(f"in the middle of task {task}")
     outcome = ground.recovered(service, faults.kill(ground.settings, service))
     ground.load.pause()
     ground.say("waiting for the run to end by itself")
     ended = run.wait_for_end()
+    if max(ended.tries.values()) == 1:
+        raise NotHit(f"{service} was killed, and no task of the run had to run again")
     note = f"killed in task {task}; the run was green after {ended.seconds:.0f} s, run again: {ended.repeated}"
     return replace(outcome, notes=(note,))
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Kill services under load, and prove that nothing was lost.")
 console = wide_console()
-PEOPLE = 300
+PEOPLE = 1000
 RATE = 200
-SECONDS = 30.0
+SECONDS = 15.0
+PORT_OFFSET = 900
 OWN_STACK = {
     "DATA_DIR": str(HOME / "chaos"),
-    "PORT_OFFSET": "900",
     "STACK_NAME": "chaos",
     "PIPELINE_SCHEDULE": "none",  # the suite starts the runs itself
 }
@@ -48,11 +48,12 @@ def list_scenarios() -> None:
 @app.command()
 def run(
     only: str = ONLY,
-    rate: int = typer.Option(RATE, min=1, help="new webhooks a second"),
-    seconds: float = typer.Option(SECONDS, min=0, help="how long the load of a scenario lasts at least"),
+    rate: int = typer.Option(RATE, min=1, help="new webhooks a second, at least"),
+    seconds: float = typer.Option(SECONDS, min=0, help="how long a load lasts at least"),
     people: int = typer.Option(PEOPLE, min=50, help="people of a new world"),
     tables: bool = typer.Option(True, help="at the end: the pipeline, the ledger, every table against its rebuild"),
     own_stack: bool = typer.Option(False, "--own-stack", help="in a stack made for it, on ports of its own"),
+    port_offset: int = typer.Option(PORT_OFFSET, help="where the ports of that stack begin, as LAKEHOUSE_PORT_OFFSET"),
 ) -> None:
     """Make each fault under a load of signed webhooks; print the times to recover, and prove that nothing was lost.
 
@@ -62,7 +63,7 @@ def run(
     from lakehouse.chaos import suite
 
     scenarios = suite.find(filter(None, only.split(",")))
-    with stack_of_its_own() if own_stack else nullcontext(_running()) as settings:
+    with stack_of_its_own(port_offset) if own_stack else nullcontext(_running()) as settings:
         _begin(settings, suite.services_of(scenarios, tables), people)
         _make_faults(settings, scenarios, suite.Results(rate), seconds, tables)
 
@@ -74,12 +75,12 @@ def _running() -> Settings:
 
 
 @contextmanager
-def stack_of_its_own() -> Iterator[Settings]:
+def stack_of_its_own(port_offset: int) -> Iterator[Settings]:
     """An empty stack on ports of its own, ended afterwards; its data stays until the next time, to be looked at."""
     from lakehouse.commands.stack import _data_dir, _initialised
     from stack.native import lifecycle, supervisor
 
-    for name, value in OWN_STACK.items():
+    for name, value in {**OWN_STACK, "PORT_OFFSET": str(port_offset)}.items():
         os.environ[f"{ENV_PREFIX}{name}"] = value
     if secrets_file(_data_dir()).exists() and supervisor.is_running(load_settings()):
         supervisor.shutdown(load_settings())
@@ -97,10 +98,11 @@ def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results
     from lakehouse.chaos import report, suite
 
     try:
-        for scenario in scenarios:
-            console.rule(f"[bold]{scenario.name}[/]: {scenario.title}", align="left")
-            with _part(results, scenario.name) as say:
-                suite.run_one(settings, scenario, results, seconds, say)
+        for group in suite.by_load(scenarios):
+            names = ", ".join(scenario.name for scenario in group)
+            console.rule(f"[bold]one load:[/] {names}", align="left")
+            with _part(results, names) as say:
+                suite.run_under_load(settings, group, results, seconds, say)
         console.rule("[bold]nothing lost?", align="left")
         with _part(results, "raw") as say:
             suite.prove_healthy(settings, suite.services_of(scenarios, tables))
@@ -108,6 +110,8 @@ def _make_faults(settings: Settings, scenarios: list[Scenario], results: Results
         if tables:
             with _part(results, "tables") as say:
                 suite.prove_tables(settings, results, say)
+        suite.prove_survived(results)
+        suite.prove_rate(results)
     finally:
         report.show(console, results)
         data, page = report.write(results, settings.data_dir / "chaos")

@@ -17,6 +17,8 @@ from itertools import groupby, islice
 from types import TracebackType
 from typing import Any, Self
 
+import uvloop
+
 from data_generators import ledger
 from data_generators.deliveries import read_deliveries
 from data_generators.sender import Sender
@@ -66,8 +68,8 @@ class Load:
     """Within its `with`, sends `rate` deliveries a second in a thread; leaving it stops and finishes what was begun.
 
     `most` deliveries are begun at most. What a run that was interrupted has left open is finished first. `days` are
-    those of the world that it has begun; `began` and `ended` are when its `with` was entered and left, in seconds
-    since 1970.
+    those of the world that it has begun; `began` and `ended` are when its sending began and its `with` was left, in
+    seconds since 1970.
     """
 
     def __init__(self, settings: Settings, *, rate: int = 8, most: int = 2000, retry_scale: float = 0.001) -> None:
@@ -80,9 +82,9 @@ class Load:
         self._thread = ThreadPoolExecutor(1, "load")
 
     def __enter__(self) -> Self:
-        self.began = time.time()
         finish(self.settings, sent_days(self.settings.world_dir))
-        self._running = self._thread.submit(lambda: asyncio.run(self._send()))
+        self.began = time.time()
+        self._running = self._thread.submit(lambda: uvloop.run(self._send()))
         return self
 
     def __exit__(

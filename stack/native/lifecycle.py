@@ -107,10 +107,10 @@ def _wait_healthy(service: Service, settings: Settings, cancelled: threading.Eve
 
 
 def start_one(service: Service, settings: Settings, report: Report, cancelled: threading.Event) -> None:
-    """Prepare, start, wait for health, finish. Nothing is done to a service that is healthy."""
+    """Prepare, start, wait for health, finish. Nothing is done to a service that is healthy and complete."""
     began = time.monotonic()
     with supervisor.lock(settings, service.name):
-        if _fresh(service, settings):
+        if _fresh(service, settings) and service.complete(settings):
             report(service.name, "healthy", 0.0)
             return
         if supervisor.state_of(settings, service.name) not in ("RUNNING", "STARTING"):

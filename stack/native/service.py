@@ -26,6 +26,10 @@ def _nothing(_: Settings) -> None:
     return None
 
 
+def _yes(_: Settings) -> bool:
+    return True
+
+
 def _no_environment(_: Settings) -> dict[str, str]:
     return {}
 
@@ -57,6 +61,7 @@ class Service:
     `prepare` writes configuration and formats storage; it runs before each start and is repeatable.
     `healthy` asks a real question (a query, a produced record, a session) and raises `NotHealthy`.
     `after_start` runs once the service is healthy (create topics, warm a session); it is repeatable.
+    `complete` is whether what `after_start` makes is there: a healthy service without it gets it at the next `up`.
     `ports` maps what a person reads in `status` to the name of the setting that moves the port.
     """
 
@@ -69,6 +74,7 @@ class Service:
     environment: Callable[[Settings], dict[str, str]] = _no_environment
     prepare: Callable[[Settings], None] = _nothing
     after_start: Callable[[Settings], None] = _nothing
+    complete: Callable[[Settings], bool] = _yes
     before_stop: Callable[[Settings], None] = _nothing
     start_timeout_seconds: int = 120
     stop_signal: str = "TERM"

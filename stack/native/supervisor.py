@@ -19,7 +19,7 @@ from typing import Any
 from lakehouse.settings import PROJECT_ROOT, Settings
 from lakehouse.waiting import wait_until
 from stack.native import processes as os_processes
-from stack.native.service import CannotPrepare, Service, stack_environment, write_private
+from stack.native.service import CannotPrepare, NotHealthy, Service, stack_environment, write_private
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 ALIVE = ("RUNNING", "STARTING", "BACKOFF", "STOPPING")
@@ -245,6 +245,17 @@ def stop(settings: Settings, name: str) -> None:
 def find(settings: Settings, name: str) -> Process | None:
     """What supervisord knows of one service; None when it does not run or does not know it."""
     return next((process for process in processes(settings) if process.name == name), None)
+
+
+def running_since(settings: Settings, name: str) -> int:
+    """When the process of a service that runs was started, in seconds since 1970. Raises `NotHealthy`.
+
+    What an engine remembers of a process may be of the one before it: health questions ask for what is later.
+    """
+    process = find(settings, name)
+    if process is None or process.state not in ("STARTING", "RUNNING"):
+        raise NotHealthy(f"{name} does not run (supervisord says: {process.state if process else 'unknown'})")
+    return process.started_at
 
 
 def state_of(settings: Settings, name: str) -> str:

@@ -15,20 +15,27 @@ from stack.native.secrets import ensure_secrets
 BEGAN = 1_800_000_000.0
 
 
-def attempt(at: float, outcome: str, reason: str = "", number: int = 1) -> dict[str, Any]:
-    return {"sent_at": sent_at(BEGAN + at), "outcome": outcome, "reason": reason, "attempt": number}
+def attempt(at: float, outcome: str, reason: str = "", number: int = 1, name: str = "") -> dict[str, Any]:
+    return {
+        "delivery_id": name or f"at {at}",
+        "sent_at": sent_at(BEGAN + at),
+        "outcome": outcome,
+        "reason": reason,
+        "attempt": number,
+    }
 
 
 ATTEMPTS = [
-    attempt(-1, "accepted"), attempt(0.5, "accepted"), attempt(0.7, "failed", "ConnectError"),
-    attempt(2.1, "refused", "bad_signature"), attempt(2.2, "accepted", number=2), attempt(11, "accepted"),
+    attempt(-1, "accepted"), attempt(0.5, "accepted"), attempt(0.7, "failed", "ConnectError", name="late"),
+    attempt(2.1, "refused", "bad_signature"), attempt(2.2, "accepted", number=2, name="other"),
+    attempt(11, "accepted", number=2, name="late"),
 ]  # fmt: skip
 
 
 def test_figures_are_of_the_span_alone() -> None:
     found = figures(ATTEMPTS, BEGAN, BEGAN + 10)
-    assert found == Figures(10.0, 3, 4, 2, {"bad_signature": 1}, {"ConnectError": 1}, 1)
-    assert found.rate == 0.3
+    assert found == Figures(10.0, 3, 2, 4, 2, {"bad_signature": 1}, {"ConnectError": 1}, 1)
+    assert (found.rate, found.taken_rate) == (0.3, 0.2)
 
 
 def test_several_loads_add_up() -> None:

@@ -39,13 +39,21 @@ def test_they_are_found_by_name_in_the_order_of_the_suite() -> None:
         suite.find(["kafka", "nobody"])
 
 
+def test_kills_come_one_after_the_other_under_one_load() -> None:
+    groups = [[one.name for one in group] for group in suite.by_load(suite.SCENARIOS)]
+    assert groups[0][:2] == ["ingestion", "kafka"]
+    assert [name for group in groups for name in group] == [one.name for one in suite.SCENARIOS]
+    assert [len(group) for group in groups] == [8, 4, 1, 1, 1, 1]
+
+
 @pytest.fixture
 def results() -> suite.Results:
-    load = Figures(10.0, 2000, 2100, 1900, {"bad_signature": 40}, {"broker_unavailable": 60}, 100)
+    load = Figures(10.0, 2000, 1950, 2100, 1900, {"bad_signature": 40}, {"broker_unavailable": 60}, 100)
     outcome = Outcome("kafka", "kafka", 100.0, 108.5, 111.25, meanwhile=load, load=load,
                       seen=(("a sender", "503"),), notes=("held",))  # fmt: skip
     return suite.Results(
-        200, [outcome], [(99, {"accepted": 200}), (100, {"failed": 150, "accepted": 50}), (500, {"accepted": 1})],
+        200, [outcome], [load],
+        [(99, {"accepted": 200}), (100, {"failed": 150, "accepted": 50}), (500, {"accepted": 1})],
         Exact(1900, 3, 1890, 5000, 2), 75, [Equal("marts.customer_360", 300)],
     )  # fmt: skip
 
@@ -54,7 +62,15 @@ def test_the_report_has_the_times_and_the_proofs(results: suite.Results) -> None
     said = StringIO()
     report.show(Console(width=160, file=said), results)
     text = said.getvalue()
-    for word in ("kafka", "8.5", "11.2", "60 broker_unavailable", "200 a second", "75 lines", "300 rows compared"):
+    for word in (
+        "kafka",
+        "8.5",
+        "11.2",
+        "60 broker_unavailable",
+        "200 a second, 195 acknowledged",
+        "75 lines",
+        "300 rows compared",
+    ):
         assert word in text, text
 
 
@@ -75,3 +91,17 @@ def test_the_picture_leaves_the_pauses_out(results: suite.Results) -> None:
     assert list(accepted.y) == [200, 50, 1]
     spans = [(shape.x0, shape.x1) for shape in picture.layout.shapes]
     assert spans == [(1, 9.5), (9.5, 12.25)]
+
+
+def test_a_load_below_what_was_asked_is_named(results: suite.Results) -> None:
+    with pytest.raises(suite.TooFew, match="kafka 200 offered, 195 acknowledged"):
+        suite.prove_rate(results)
+    results.rate = 190
+    suite.prove_rate(results)
+
+
+def test_what_did_not_hold_is_told_at_the_end(results: suite.Results) -> None:
+    suite.prove_survived(results)
+    results.failures["kafka"] = "it is not back"
+    with pytest.raises(suite.NotSurvived, match="kafka: it is not back"):
+        suite.prove_survived(results)

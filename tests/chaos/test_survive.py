@@ -1,6 +1,7 @@
 """The bounded part of the fault suite: services killed under load on the live stack, and nothing is lost.
 
-`make chaos` is the whole. Runs after all other tests, for it kills what they need.
+`make chaos` is the whole. Runs after all other tests, for it kills what they need; the scheduler's end, which takes a
+run of the pipeline, is left to `make test-faults`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.stack, pytest.mark.chaos, pytest.mark.usefixtures("first_day")]
 RATE = 200
-MOST_SENT_AGAIN = ("ingestion", "kafka")
-"""Outages that senders notice."""
+KILLED = ("ingestion", "kafka", "flink-taskmanager", "object-store")
+NOTICED = {"ingestion": "ConnectError", "kafka": "broker_unavailable", "flink-taskmanager": "", "object-store": ""}
+"""What senders see of an outage; an empty text: nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +45,23 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return line
 
 
-@pytest.mark.parametrize("name", ["ingestion", "kafka", "flink-taskmanager", "object-store"])
-def test_a_killed_service_comes_back_by_itself(
-    name: str, settings: Settings, results: suite.Results, say: Callable[[str], None]
+def test_killed_services_come_back_by_themselves(
+    settings: Settings, results: suite.Results, say: Callable[[str], None]
 ) -> None:
-    (scenario,) = suite.find([name])
-    outcome = suite.run_one(settings, scenario, results, 0, say)
-    assert outcome.healthy_at is not None
-    assert outcome.visible_at is not None
-    assert outcome.load is not None
-    assert outcome.meanwhile is not None
-    assert outcome.load.acknowledged > 0
-    # senders that notice nothing have nothing to send again, but for what is refused on purpose
-    assert bool(outcome.meanwhile.failed) == (name in MOST_SENT_AGAIN)
+    outcomes = suite.run_under_load(settings, suite.find(KILLED), results, 0, say)
+    assert not results.failures
+    assert [outcome.scenario for outcome in outcomes] == list(KILLED)
+    for outcome in outcomes:
+        assert outcome.healthy_at is not None
+        assert outcome.visible_at is not None
+        assert outcome.meanwhile is not None
+        # a loaded machine may be too slow for one or the other; what is away has another reason
+        seen = set(outcome.meanwhile.failed) - {"timeout", "overloaded"}
+        assert NOTICED[outcome.scenario] in (seen or {""}), outcome
+    assert results.load.taken > 0
 
 
+@pytest.mark.faults
 def test_a_scheduler_that_is_killed_in_the_middle_of_a_task_ends_its_run(
     settings: Settings, results: suite.Results, say: Callable[[str], None]
 ) -> None:
@@ -67,8 +71,9 @@ def test_a_scheduler_that_is_killed_in_the_middle_of_a_task_ends_its_run(
             ground, "airflow-scheduler", lambda s: UnderWay.repeated(s, "customers", "orders")
         ),
     )  # fmt: skip
-    outcome = suite.run_one(settings, scenario, results, 0, say)
-    assert "tries" in outcome.notes[0]
+    outcomes = suite.run_under_load(settings, [scenario], results, 0, say)
+    assert not results.failures
+    assert "tries" in outcomes[0].notes[0]
 
 
 def test_every_acknowledged_webhook_is_in_raw_exactly_once(
@@ -76,7 +81,7 @@ def test_every_acknowledged_webhook_is_in_raw_exactly_once(
 ) -> None:
     suite.prove_raw(settings, results, say)
     assert results.exact is not None
-    assert results.exact.acknowledged >= results.load.acknowledged > 0
+    assert results.exact.acknowledged >= results.load.taken > 0
 
 
 def test_every_table_equals_its_rebuild_from_raw(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,31 @@ def test_a_healthy_service_is_left_alone(settings: Settings, install: Install) -
 
     assert up(settings, services) == [("web", "healthy")]
     assert pid_of(settings, "web") == pid
+
+
+def test_a_healthy_service_gets_what_an_earlier_start_could_not_make(
+    settings: Settings, install: Install, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    services = install(replace(web("web", "jupyter_port"), after_start=lambda _: made.touch(),
+                               complete=lambda _: made.exists()))  # fmt: skip
+    up(settings, services)
+    pid = pid_of(settings, "web")
+    made.unlink()
+
+    assert up(settings, services) == [("web", "warming"), ("web", "healthy")]
+    assert made.exists()
+    assert pid_of(settings, "web") == pid
+
+
+def test_a_process_is_asked_for_its_own_health_only(settings: Settings, install: Install) -> None:
+    (service,) = install(web("web", "jupyter_port"))
+    with pytest.raises(NotHealthy, match="does not run"):
+        supervisor.running_since(settings, "web")
+    began = int(time.time())
+    up(settings, [service])
+
+    assert began <= supervisor.running_since(settings, "web") <= time.time()
 
 
 def test_a_killed_service_comes_back(settings: Settings, install: Install) -> None:

@@ -15,6 +15,7 @@ import httpx
 import psycopg2
 
 from lakehouse.settings import PROJECT_ROOT, Settings
+from stack.native import supervisor
 from stack.native.service import CannotPrepare, NotHealthy, Service, stack_environment
 
 CONF = PROJECT_ROOT / "stack" / "conf" / "airflow"
@@ -132,8 +133,9 @@ def _api_healthy(settings: Settings) -> None:
         raise NotHealthy(f"the API server says its database is {status}")
 
 
-def _heartbeat(settings: Settings, job_type: str) -> None:
-    """A component is healthy when its own heartbeat in the metadata database is fresh."""
+def _heartbeat(settings: Settings, service: str, job_type: str) -> None:
+    """A component is healthy when its own heartbeat in the metadata database is fresh, not that of a killed one."""
+    since = supervisor.running_since(settings, service)
     try:
         connection = psycopg2.connect(
             host=settings.postgres_host,
@@ -147,8 +149,8 @@ def _heartbeat(settings: Settings, job_type: str) -> None:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "select max(latest_heartbeat) > now() - make_interval(secs => %s)"
-                    " from job where job_type = %s and state = 'running'",
-                    (HEARTBEAT_MAX_AGE_SECONDS, job_type),
+                    " from job where job_type = %s and state = 'running' and start_date >= to_timestamp(%s)",
+                    (HEARTBEAT_MAX_AGE_SECONDS, job_type, since),
                 )
                 row = cursor.fetchone()
         finally:
@@ -160,11 +162,11 @@ def _heartbeat(settings: Settings, job_type: str) -> None:
 
 
 def _dag_processor_healthy(settings: Settings) -> None:
-    _heartbeat(settings, "DagProcessorJob")
+    _heartbeat(settings, "airflow-dag-processor", "DagProcessorJob")
 
 
 def _scheduler_healthy(settings: Settings) -> None:
-    _heartbeat(settings, "SchedulerJob")
+    _heartbeat(settings, "airflow-scheduler", "SchedulerJob")
 
 
 SERVICES = (

@@ -10,13 +10,14 @@ import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from lakehouse.engines.flink import FlinkError, SqlGateway
 from lakehouse.engines.kafka import PASSWORD_VARIABLE
 from lakehouse.settings import PROJECT_ROOT, Settings
-from stack.native import artifacts
+from stack.native import artifacts, supervisor
 from stack.native.service import CannotPrepare, NotHealthy, Service
 
 CONF = PROJECT_ROOT / "stack" / "conf" / "flink"
@@ -154,22 +155,26 @@ def _zookeeper_healthy(settings: Settings) -> None:
         raise NotHealthy(f"ruok: {answer!r}")
 
 
-def _overview(settings: Settings) -> dict[str, int]:
+def _ask(settings: Settings, path: str) -> dict[str, Any]:
+    url = f"{settings.flink_rest_url}/{path}"
     try:
-        answer = httpx.get(f"{settings.flink_rest_url}/overview", timeout=5)
+        answer = httpx.get(url, timeout=5)
         answer.raise_for_status()
         return answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise NotHealthy(f"{settings.flink_rest_url}/overview: {error!r}") from error
+        raise NotHealthy(f"{url}: {error!r}") from error
 
 
 def _jobmanager_healthy(settings: Settings) -> None:
-    _overview(settings)
+    _ask(settings, "overview")
 
 
 def _taskmanager_healthy(settings: Settings) -> None:
-    if _overview(settings).get("taskmanagers", 0) < 1:
-        raise NotHealthy("no TaskManager has registered with the JobManager")
+    """The JobManager has heard of this TaskManager: one that was killed stays registered until its heartbeats miss."""
+    since = supervisor.running_since(settings, "flink-taskmanager")
+    beats = [one["timeSinceLastHeartbeat"] / 1000 for one in _ask(settings, "taskmanagers")["taskmanagers"]]
+    if not any(beat > since for beat in beats):
+        raise NotHealthy("no heartbeat of this TaskManager has come to the JobManager")
 
 
 def _gateway_healthy(settings: Settings) -> None:
@@ -185,6 +190,12 @@ def _start_jobs(settings: Settings) -> None:
     from lakehouse.streaming import jobs
 
     jobs.ensure_running(settings)
+
+
+def _job_runs(settings: Settings) -> bool:
+    from lakehouse.streaming import jobs
+
+    return jobs.find(settings) is not None
 
 
 SERVICES = (
@@ -228,6 +239,7 @@ SERVICES = (
         environment=environment,
         healthy=_gateway_healthy,
         after_start=_start_jobs,
+        complete=_job_runs,
         start_timeout_seconds=120,
     ),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from lakehouse.engines.kafka import AccountRefused, admin, ensure_topics, topic_names
+from lakehouse.engines.kafka import TOPICS, AccountRefused, admin, ensure_topics, topic_names
 from lakehouse.settings import PROJECT_ROOT, Settings
 from stack.native import artifacts
 from stack.native.service import CannotPrepare, NotHealthy, Service, write_private
@@ -113,6 +113,10 @@ def _create_topics(settings: Settings) -> None:
     ensure_topics(settings)
 
 
+def _has_topics(settings: Settings) -> bool:
+    return topic_names(settings) >= set(TOPICS)
+
+
 SERVICES = (
     Service(
         name="kafka",
@@ -122,6 +126,7 @@ SERVICES = (
         command=lambda s: _java(s, "kafka.Kafka", str(_conf(s) / "server.properties")),
         healthy=healthy,
         after_start=_create_topics,
+        complete=_has_topics,
         start_timeout_seconds=90,
         stop_timeout_seconds=30,
     ),

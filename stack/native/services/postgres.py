@@ -114,17 +114,29 @@ def healthy(settings: Settings) -> None:
         raise NotHealthy(f"select 1: {str(error).strip()}") from error
 
 
+def _missing(cursor: psycopg2.extensions.cursor, names: Sequence[str]) -> list[str]:
+    cursor.execute("select datname from pg_database")
+    present = {row[0] for row in cursor.fetchall()}
+    return [name for name in names if name not in present]
+
+
 def create_databases(settings: Settings, names: Sequence[str] = DATABASES) -> None:
     """Databases that are not there yet: by default one for the catalog, one for Airflow."""
     connection = connect(settings)
     connection.autocommit = True
     try:
         with connection.cursor() as cursor:
-            cursor.execute("select datname from pg_database")
-            present = {row[0] for row in cursor.fetchall()}
-            for name in names:
-                if name not in present:
-                    cursor.execute(f'create database "{name}"')
+            for name in _missing(cursor, names):
+                cursor.execute(f'create database "{name}"')
+    finally:
+        connection.close()
+
+
+def _has_databases(settings: Settings) -> bool:
+    connection = connect(settings)
+    try:
+        with connection.cursor() as cursor:
+            return not _missing(cursor, DATABASES)
     finally:
         connection.close()
 
@@ -138,6 +150,7 @@ SERVICES = (
         command=lambda s: _unprivileged([_bin("postgres"), "-D", str(_data(s))]),
         healthy=healthy,
         after_start=create_databases,
+        complete=_has_databases,
         # INT is its fast shutdown: clients are cut off, data is written
         stop_signal="INT",
         start_timeout_seconds=60,
