@@ -22,9 +22,9 @@ FOLDER = Path(__file__).resolve().parent
 TITLES = {
     "start": "cold start of the stack, memory of each service",
     "task": "overhead of one notebook task, and its parts",
-    "freshness": "webhook → visible in raw",
     "queries": "dashboards' queries in ClickHouse, Trino and Spark",
     "pipeline": "the DAG on everything, and on 1 % new data",
+    "freshness": "webhook → visible in raw",
     "webhooks": "webhooks stored a second, and how long a sender waits",
     "landing": "event log → Iceberg: Flink, Python, Kafka Connect",
     "resolution": "entity resolution of a million records",
