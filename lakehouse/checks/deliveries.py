@@ -199,38 +199,25 @@ def named_bodies(erased: Iterable[Any], owed: Iterable[str]) -> Iterator[tuple[A
                     if row["erasure_id"] == erasure_id and row["body"] in bodies)  # fmt: skip
 
 
-def stored_bodies(rows: DataFrame, owed: Iterable[str]) -> dict[bool, dict[str, int]]:
-    """Rows in quarantine (True) and in topics (False) by the hash of their body.
-
-    Bodies that the book does not know are counted together under the empty hash: other senders may have sent millions.
-    """
-    from pyspark.sql import functions as F
-
-    known = rows.sparkSession.createDataFrame([(body, body) for body in owed], "body string, known string")
-    counts = (
-        rows.join(known, "body", "left")
-        .groupBy(
-            (F.col("topic") == QUARANTINE_TOPIC).alias("quarantined"), F.coalesce("known", F.lit("")).alias("body")
-        )
-        .count()
-        .collect()
-    )
-    return {where: {row["body"]: row["count"] for row in counts if row["quarantined"] == where}
-            for where in (True, False)}  # fmt: skip
-
-
 def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Check]:
     """All checks from the sender's ledger to raw."""
+    from pyspark.sql import functions as F
+
     days = sent_days(world_dir)
-    owed = book_of(attempt for day in days for attempt in ledger.read_attempts(world_dir, day))
+    attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
     there = cut.rows(spark)
     rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
-        stored = stored_bodies(rows.where("erasure_id IS NULL"), owed)
+        quarantined = F.col("topic") == QUARANTINE_TOPIC
+        counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()
         erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
     finally:
         rows.unpersist()
+    stored: dict[bool, dict[str, int]] = {True: {}, False: {}}
+    for row in counts:
+        stored[row["quarantined"]][row["body"]] = row["count"]
+    owed = book_of(attempts)
     for row, body in named_bodies(erased, owed):
         of_topic = stored[row["topic"] == QUARANTINE_TOPIC]
         of_topic[body] = of_topic.get(body, 0) + 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.checks.check import Check
-from lakehouse.checks.deliveries import Cut, accepted_check, book_of, erased_rows, offset_checks, stored_bodies
-from lakehouse.engines.kafka import QUARANTINE_TOPIC
+from lakehouse.checks.deliveries import Cut, accepted_check, book_of, erased_rows, offset_checks
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -81,15 +80,3 @@ def test_a_row_that_was_erased_is_no_row_that_was_lost(local_spark: SparkSession
     erased = erased_rows(books, rows)
     assert [(row["offset"], row["body"]) for row in erased.collect()] == [(1, "x")]
     assert [check.balanced for check in offset_checks(cut, rows.unionByName(erased))] == [True]
-
-
-def test_bodies_of_others_are_counted_and_not_fetched(local_spark: SparkSession) -> None:
-    rows = local_spark.createDataFrame(
-        [("t", 0, 0, "a", None), ("t", 0, 1, "a", None), ("t", 0, 2, "x", None), ("t", 0, 3, "y", None),
-         ("t", 0, 4, None, None), (QUARANTINE_TOPIC, 0, 0, "b", None)], ROWS,
-    )  # fmt: skip
-    found = stored_bodies(rows, ["a", "b", "c"])
-    assert found == {False: {"a": 2, "": 3}, True: {"b": 1}}
-    assert stored_bodies(rows, []) == {False: {"": 5}, True: {"": 1}}
-    note = check([attempt("d1", "a", "accepted", 2)], found[False]).note
-    assert note == "3 from other senders"
