@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 import time
 from pathlib import Path
 
-from bench import figures, machine, own_stack, pictures
+from bench import figures, machine, own_stack, page, pictures
 from bench.context import Bench, PartFailed
 from bench.figures import Measured, Part
 from lakehouse.errors import LakehouseError
@@ -21,9 +22,9 @@ FOLDER = Path(__file__).resolve().parent
 TITLES = {
     "start": "cold start of the stack, memory of each service",
     "task": "overhead of one notebook task, and its parts",
-    "freshness": "webhook → visible in raw",
     "queries": "dashboards' queries in ClickHouse, Trino and Spark",
     "pipeline": "the DAG on everything, and on 1 % new data",
+    "freshness": "webhook → visible in raw",
     "webhooks": "webhooks stored a second, and how long a sender waits",
     "landing": "event log → Iceberg: Flink, Python, Kafka Connect",
     "resolution": "entity resolution of a million records",
@@ -79,6 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", metavar="PARTS", help="names, with commas between them; default: all")
     parser.add_argument("--list", action="store_true", help="name the parts, and measure nothing")
+    parser.add_argument("--page", action="store_true", help="draw and write docs/bench.md from the results there are")
     parser.add_argument("--quick", action="store_true", help="little of everything: whether it runs, not how fast")
     parser.add_argument("--orders", type=int, default=Bench.orders, help="of the pipeline's part (default %(default)s)")
     parser.add_argument("--people", type=int, default=Bench.people, help="of entity resolution's (default %(default)s)")
@@ -87,6 +89,9 @@ def main() -> int:
     if chosen.list:
         for name, title in TITLES.items():
             print(f"{name:<12}{title}")
+        return 0
+    if chosen.page:
+        written(results_file(quick=False))
         return 0
     try:
         names = chosen_names(chosen.only)
@@ -101,17 +106,24 @@ def main() -> int:
 
 
 def show(found: list[tuple[str, Measured | str]], out: Path) -> int:
-    """The table and the pictures."""
-    import json
-
+    """The table, the pictures, the page."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 180)
     console.print(figures.table(found))
     if out.exists():
-        drawn = pictures.draw(json.loads(out.read_text(encoding="utf-8"))["parts"], out.parent / "pictures")
+        drawn = written(out)
         console.print(f"written: {out.name}, {len(drawn)} pictures in {out.parent.name}/pictures", highlight=False)
     return 1 if any(isinstance(measured, str) for _, measured in found) else 0
+
+
+def written(out: Path) -> list[Path]:
+    """Draw the pictures of a results' file; the page of the documentation has those of measurements alone."""
+    results = json.loads(out.read_text(encoding="utf-8"))
+    drawn = pictures.draw(results["parts"], out.parent / "pictures")
+    if out == results_file(quick=False):
+        page.write(results, list(TITLES), out.parent / "pictures")
+    return drawn
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class TokenBucket:
         now = time.monotonic()
         self._next = max(self._next, now - self._burst) + 1 / self._rate
         if self._next > now:
+            # the pace of an open load: the clock starts a delivery, and nothing that happens meanwhile may
             await asyncio.sleep(self._next - now)
 
 

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lakehouse.runner import EXPLAINS
+
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 STYLE = """<style>
 /* what a cell prints or displays begins where its result begins: the template makes an empty prompt narrower */
@@ -64,6 +66,13 @@ def merge_parameters(notebook: Any) -> None:
     notebook.cells.remove(given)
 
 
+def name_left_out(notebook: Any) -> None:
+    """Say in a cell that was not run why it has no output."""
+    for cell in notebook.cells:
+        if EXPLAINS in cell.metadata.get("tags", []) and cell.execution_count is None:
+            cell.source = f"# not run by the pipeline: this cell is for a reader (`make lab`)\n{cell.source}"
+
+
 def to_html(notebook_path: Path) -> Path:
     """Write `<name>.html` beside an executed notebook and return its path."""
     import nbformat
@@ -72,6 +81,7 @@ def to_html(notebook_path: Path) -> Path:
     notebook = nbformat.read(notebook_path, as_version=4)
     embed_figures(notebook)
     merge_parameters(notebook)
+    name_left_out(notebook)
     # nothing from the network: the page is for reading offline
     from_network = dict.fromkeys(("require_js_url", "mathjax_url", "mermaid_js_url", "mermaid_layout_elk_js_url"), "")
     exporter = HTMLExporter(template_name="lab", embed_images=True, **from_network)

@@ -19,6 +19,8 @@ from typing import Any
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK_DIR = PROJECT_ROOT / "notebooks"
 KERNEL = "lakehouse"
+EXPLAINS = "explains"
+"""Tag of cells that only explain and whose work grows with the tables: run for a reader, left out by the pipeline."""
 CELL_TIMEOUT_SECONDS = 1200
 START_TIMEOUT_SECONDS = 180
 
@@ -88,16 +90,20 @@ def export_html(notebook: Path) -> Path:
 
 
 @contextmanager
-def private_kernel() -> Iterator[Any]:
-    """The client's configuration for a kernel that talks over Unix sockets: no port that another user could reach.
+def private_kernel(leave_out: str | None = None) -> Iterator[Any]:
+    """The client's configuration: a kernel that talks over Unix sockets, so no port that another user could reach.
 
-    Their folder is this kernel's own: by default two kernels that start at once would take the same names.
+    Their folder is this kernel's own: by default two kernels that start at once would take the same names. Cells with
+    the tag `leave_out` are not run.
     """
     from traitlets.config import Config
 
     sockets = tempfile.mkdtemp(prefix="kernel-")
+    config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}})
+    if leave_out is not None:
+        config.NotebookClient.skip_cells_with_tag = leave_out
     try:
-        yield Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/ipc"}})
+        yield config
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
 
@@ -109,11 +115,12 @@ def run_notebook(
     *,
     try_number: int | None = None,
     cell_timeout: int = CELL_TIMEOUT_SECONDS,
+    leave_out: str | None = None,
 ) -> ExecutedNotebook:
     """Execute a notebook with parameters; keep `archive/try-N.ipynb` and `.html`, also of a failed try.
 
-    `cell_timeout` is in seconds. Raises `NotebookNotFound`, `UnknownParameter`, or `NotebookFailed` with the
-    failing cell's own error.
+    `cell_timeout` is in seconds; cells with the tag `leave_out` are not run. Raises `NotebookNotFound`,
+    `UnknownParameter`, or `NotebookFailed` with the failing cell's own error.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -123,7 +130,7 @@ def run_notebook(
     archive.mkdir(parents=True, exist_ok=True)
     target = archive / f"try-{try_number or next_try(archive)}.ipynb"
     try:
-        with private_kernel() as config:
+        with private_kernel(leave_out) as config:
             papermill.execute_notebook(
                 str(source),
                 str(target),

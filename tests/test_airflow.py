@@ -54,7 +54,7 @@ def test_every_task_links_to_its_executed_notebook(first_day: Report) -> None:
         archived = settings.runs_dir / path
         assert archived.with_suffix(".ipynb").is_file(), page
         html = archived.read_text(encoding="utf-8")
-        assert "plotly" in html, f"{task.task_id} shows no picture"
+        assert "Plotly.newPlot" in html, f"{task.task_id} shows no picture"
         assert LOADS_FROM_NETWORK.search(html) is None, f"{task.task_id} needs the network to be read"
 
 

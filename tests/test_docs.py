@@ -12,7 +12,8 @@ from lakehouse.settings import PROJECT_ROOT, Settings
 
 PRODUCTION = (PROJECT_ROOT / "docs" / "production.md").read_text(encoding="utf-8")
 COMPOSE = (PROJECT_ROOT / "docs" / "compose.md").read_text(encoding="utf-8")
-PAGES = {"production.md": PRODUCTION, "compose.md": COMPOSE}
+BENCH = (PROJECT_ROOT / "docs" / "bench.md").read_text(encoding="utf-8")
+PAGES = {"production.md": PRODUCTION, "compose.md": COMPOSE, "bench.md": BENCH}
 
 
 def _settings_of_the_table() -> Iterator[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from lakehouse.lesson import skeleton
-from lakehouse.runner import NOTEBOOK_DIR, UnknownParameter, check_parameters
+from lakehouse.runner import EXPLAINS, NOTEBOOK_DIR, UnknownParameter, check_parameters
 
 TASKS = sorted((NOTEBOOK_DIR / "tasks").glob("*.ipynb"))
 
@@ -34,3 +37,13 @@ def test_a_task_that_is_no_lesson_is_stored_as_lessons_are() -> None:
         notebook = skeleton.book.read(path)
         found = [*skeleton._parameters(path, notebook), *skeleton._cells(path, notebook)]
         assert found == []
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOK_DIR.glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
+def test_no_cell_that_a_task_runs_needs_one_that_it_leaves_out(path: Path) -> None:
+    code = [cell for cell in skeleton.book.read(path).cells if cell.cell_type == "code"]
+    kept = "\n".join(cell.source for cell in code if EXPLAINS not in cell.metadata.get("tags", []))
+    rules = ["check", "--isolated", "--select=F821", "--config=builtins=['display']", "--quiet", "-"]
+    command = [sys.executable, "-m", "ruff", *rules]
+    done = subprocess.run(command, input=kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -40,6 +40,19 @@ def test_an_executed_copy_and_a_page_that_shows_its_picture_offline(notebooks: P
     assert 'src="http' not in html
 
 
+def test_a_cell_that_only_explains_is_left_out_where_it_is_asked_for_and_its_page_says_so(notebooks: Path) -> None:
+    book = nbformat.read(notebooks / "good.ipynb", as_version=4)
+    explains = nbformat.v4.new_code_cell("number = 'explained'", metadata={"tags": [runner.EXPLAINS]})
+    book.cells.insert(1, explains)
+    nbformat.write(book, notebooks / "good.ipynb")
+    shown = {}
+    for leave_out in (None, runner.EXPLAINS):
+        done = runner.run_notebook("good", {"number": 2}, notebooks / "runs", leave_out=leave_out)
+        last = nbformat.read(done.notebook, as_version=4).cells[-1]
+        shown[leave_out] = last.outputs[0]["data"]["text/plain"], "not run by the pipeline" in done.html.read_text()
+    assert shown == {None: ("'explainedexplained'", False), runner.EXPLAINS: ("4", True)}
+
+
 def test_the_page_shows_each_parameter_once_with_the_value_of_the_run() -> None:
     declared = 'n = 1  # how many\nname: str = "a # b"  # its name\nnames = 3  # kept\nlast = 1'
     cells = [

@@ -31,7 +31,8 @@ def producer_config(settings: Settings) -> dict[str, Any]:
         **client_config(settings),
         "acks": "all",
         "enable.idempotence": True,
-        "linger.ms": 2,
+        # a request to the broker carries what came within it; with 2 the broker's time for a webhook is twice as long
+        "linger.ms": 5,
         "message.timeout.ms": 0,
         "message.max.bytes": settings.max_body_bytes + 65_536,
         "compression.type": "lz4",

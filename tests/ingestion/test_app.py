@@ -9,6 +9,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import httpx
@@ -17,12 +18,17 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from lakehouse.engines import kafka
 from lakehouse.ingestion import signatures
+from lakehouse.ingestion.publisher import LATE_SECONDS
 from lakehouse.settings import Settings, get_settings
+from lakehouse.waiting import wait_until
+from stack.native import faults
 
 pytestmark = pytest.mark.stack
 SHOPIFY, STRIPE, HUBSPOT = "shopify", "stripe", "hubspot"
 SENDERS = (SHOPIFY, STRIPE, HUBSPOT)
 MUTATIONS_PER_SENDER = 500
+HANGING = 8
+IN_FLIGHT = "webhook_in_flight "
 SIGNING = ("Signature", "Signature-v3", "Hmac-Sha256", "Request-Timestamp")
 
 
@@ -267,6 +273,34 @@ def test_state_metrics_and_docs(client: httpx.Client, settings: Settings) -> Non
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/webhooks/shopify/{resource}/{event}", "/webhooks/stripe", "/webhooks/hubspot"} <= set(paths)
     assert set(paths["/webhooks/stripe"]["post"]["responses"]) >= {"200", "401", "413", "503"}
+
+
+def test_while_the_broker_hangs_state_and_metrics_answer_and_senders_are_told_in_time(settings: Settings) -> None:
+    """Nothing that waits for the broker stands in the way of what does not: not for its first second, not later."""
+    deadline = settings.publish_deadline_seconds
+    base, body = settings.ingestion_url, body_of(SHOPIFY, uuid.uuid4().hex)
+
+    def send(_: int) -> tuple[int, str, float]:
+        with httpx.Client(base_url=base, timeout=30) as own:
+            began = time.monotonic()
+            answer = post(own, request_of(settings, SHOPIFY, body))
+            return answer.status_code, answer.json().get("reason", ""), time.monotonic() - began
+
+    with httpx.Client(base_url=base, timeout=deadline) as looks, ThreadPoolExecutor(HANGING) as senders:
+        with faults.held(settings, "kafka"):
+            for _ in range(2):
+                under_way = [senders.submit(send, number) for number in range(HANGING)]
+                seen = 0.0
+                while not all(one.done() for one in under_way):
+                    assert looks.get("/health").json() == {"status": "ok"}
+                    gauge = next(line for line in looks.get("/metrics").text.splitlines() if line.startswith(IN_FLIGHT))
+                    seen = max(seen, float(gauge.removeprefix(IN_FLIGHT)))
+                assert seen >= HANGING
+                answers = [one.result() for one in under_way]
+                assert {(status, reason) for status, reason, _ in answers} == {(503, "broker_unavailable")}
+                assert max(seconds for *_, seconds in answers) < deadline + LATE_SECONDS + 1.5
+
+        wait_until(lambda: send(0)[0] == 200, timeout=60, what="webhooks to be taken again", every=0.5)
 
 
 def _other(rng: random.Random, text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from airflow.configuration import conf
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
-from lakehouse.runner import run_notebook
+from lakehouse.runner import EXPLAINS, run_notebook
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
@@ -34,7 +34,8 @@ class ExecutedNotebookLink(BaseOperatorLink):
 class NotebookOperator(BaseOperator):
     """Run `notebooks/<notebook>.ipynb` with `parameters`; `run_id` is added, and each try is archived.
 
-    A failing cell fails the task with that cell's error. A retry is safe: every step a notebook runs is idempotent.
+    Cells tagged `explains` are for a reader and are left out: they look at whole tables, whatever is new. A failing
+    cell fails the task with that cell's error. A retry is safe: every step a notebook runs is idempotent.
     """
 
     template_fields = ("parameters",)
@@ -53,5 +54,6 @@ class NotebookOperator(BaseOperator):
             {**self.parameters, "run_id": instance.run_id},
             Path(os.environ["WORKBOOK_RUNS_DIR"]) / folder,
             try_number=instance.try_number,
+            leave_out=EXPLAINS,
         )
         return str(executed.html)
