@@ -10,10 +10,10 @@ from lakehouse.engines.airflow import Airflow, AirflowUnreachable
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
 
-TASK_SECONDS = 240
+TASK_SECONDS = 600
 RUN_SECONDS = 900
-FIRST_TASKS = 2
-"""So many tasks have ended before the fault: the run is really under way."""
+FIRST_TASKS = 1
+"""So many have ended before the fault: the run is really under way."""
 
 
 @dataclass(frozen=True)
