@@ -100,6 +100,12 @@ def test_a_dashboard_fits_into_the_grid_and_names_its_datasource() -> None:
         }
 
 
+def test_vmui_shows_no_unit_that_only_grafana_knows() -> None:
+    pages = [json.loads(dashboards.vmui(board)) for board in dashboards.load()]
+    units = {panel["unit"] for page in pages for row in page["rows"] for panel in row["panels"]}
+    assert units == {"", "s", "ms", "bytes", "per second", "bytes per second"}
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(10, "10s"), (2.0, "2s"), (2.5, "2500ms"), (0.2, "200ms")])
 def test_durations_are_written_as_prometheus_reads_them(seconds: float, text: str) -> None:
     assert metrics._seconds(seconds) == text
