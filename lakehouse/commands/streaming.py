@@ -79,14 +79,14 @@ def restart() -> None:
 
 @app.command()
 def lag() -> None:
-    """Messages in each topic, rows in its raw table."""
+    """Messages in each topic, rows in its raw table, messages whose row was erased with its person."""
     from lakehouse.streaming import jobs
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("topic", "messages", "rows in raw", "behind"):
+    for column in ("topic", "messages", "rows in raw", "erased", "behind"):
         table.add_column(column, justify="left" if column == "topic" else "right")
     for each in jobs.lags(load_settings()):
-        table.add_row(each.topic, f"{each.logged:,}", f"{each.raw:,}", f"{each.logged - each.raw:,}")
+        table.add_row(each.topic, f"{each.logged:,}", f"{each.raw:,}", f"{each.erased:,}", f"{each.behind:,}")
     console.print(table)
 
 

@@ -78,11 +78,12 @@ def run_step(
     sources = {raw_table: new.window.end}
     mark = batch_id(target.name, metadata.watermarks(target.name), sources)
     batch = Batch(spark, run_id, raw_table, target, new.window.end, mark)
+    # also where nothing came yet: who reads staging finds an empty table, not none
+    for table in (target, WEBHOOK_EVENTS, REJECTS, *also):
+        metadata.load(table)
     if new.window.empty:
         metadata.advance(target.name, sources, mark)
         return StepResult(target.name, seconds=time.monotonic() - began)
-    for table in (target, WEBHOOK_EVENTS, REJECTS, *also):
-        metadata.load(table)
     parsed = parse(new.frame).persist()
     try:
         counts = parsed.agg(F.count("*").alias("rows"), F.count("_reject").alias("rejected")).collect()[0]

@@ -10,19 +10,25 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakehouse.engines.catalog import iceberg_catalog
 from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
 from lakehouse.engines.kafka import end_offsets
 from lakehouse.errors import LakehouseError
+from lakehouse.metadata import ERASED_PLACES
 from lakehouse.settings import Settings
 from lakehouse.streaming.statements import broker, script
 from lakehouse.streaming.tables import TABLES
 from lakehouse.tables import create_all
 from lakehouse.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
 
 JOB_NAME = "webhooks-to-raw"
 SETTLE_SECONDS = 90
@@ -34,11 +40,21 @@ class StreamingError(LakehouseError):
 
 @dataclass(frozen=True)
 class Lag:
-    """How far raw is behind one topic, in messages; `raw` counts rows that a query can see."""
+    """How far raw is behind one topic, in messages; `raw` counts rows that a query can see.
+
+    `erased` counts messages that were in raw and were erased with their person: no row of theirs comes again. Those of
+    an erasure that was interrupted count as erased until it is repeated.
+    """
 
     topic: str
     logged: int
     raw: int
+    erased: int = 0
+
+    @property
+    def behind(self) -> int:
+        """Messages that are still to come."""
+        return self.logged - self.raw - self.erased
 
 
 def _flink_dir(settings: Settings) -> Path:
@@ -159,13 +175,21 @@ def lags(settings: Settings) -> list[Lag]:
     for (topic, _), offset in end_offsets(settings).items():
         logged[topic] = logged.get(topic, 0) + offset
     catalog = iceberg_catalog(settings)
-    found = []
+    erased, found = _erased(catalog), []
     for topic, count in logged.items():
         name = f"raw.{topic.replace('.', '_')}"
         snapshot = catalog.load_table(name).current_snapshot() if catalog.table_exists(name) else None
         rows = int((snapshot.summary or {})["total-records"]) if snapshot else 0
-        found.append(Lag(topic, count, rows))
+        found.append(Lag(topic, count, rows, erased[topic]))
     return found
+
+
+def _erased(catalog: Catalog) -> Counter[str]:
+    """Messages by topic whose rows were erased."""
+    if not catalog.table_exists(ERASED_PLACES.name):
+        return Counter()
+    places = catalog.load_table(ERASED_PLACES.name).scan(selected_fields=("source_topic",)).to_arrow()
+    return Counter(places.column("source_topic").to_pylist())
 
 
 def wait_until_caught_up(
@@ -181,13 +205,13 @@ def wait_until_caught_up(
         found = lags(settings)
         if report:
             report(found)
-        if all(lag.raw >= lag.logged for lag in found):
+        if all(lag.behind <= 0 for lag in found):
             return found
         rows = sum(lag.raw for lag in found)
         if rows > seen:
             seen, deadline = rows, time.monotonic() + timeout
         if time.monotonic() > deadline:
-            behind = ", ".join(f"{lag.topic} by {lag.logged - lag.raw}" for lag in found if lag.raw < lag.logged)
+            behind = ", ".join(f"{lag.topic} by {lag.behind}" for lag in found if lag.behind > 0)
             raise StreamingError(
                 f"raw has not moved for {timeout:.0f} s and is behind: {behind}",
                 "look at the job with `lakehouse streaming list`; start it with `lakehouse streaming start`",

@@ -20,6 +20,8 @@ PANELS = CONF / "panels.yml"
 GRAFANA = CONF / "dashboards"
 DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
 COLUMNS, HEIGHT = 2, 8
+PLAIN_UNITS = {"short": "", "percentunit": "", "reqps": "per second", "Bps": "bytes per second"}
+"""Grafana's names of units that vmui, which shows a unit as it is written, would show as they are."""
 GRID = 24
 """Columns of Grafana's grid; vmui's has half as many."""
 
@@ -97,7 +99,7 @@ def vmui(board: Board) -> str:
         {
             "title": panel.title,
             "description": panel.description,
-            "unit": panel.unit,
+            "unit": PLAIN_UNITS.get(panel.unit, panel.unit),
             "expr": list(panel.queries.values()),
             "alias": list(panel.queries),
             "showLegend": not panel.many,

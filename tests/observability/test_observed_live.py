@@ -1,6 +1,6 @@
 """The add-on on the live stack: everything is scraped, every rule can be evaluated, what matters most has a series.
 
-That each alert fires when its fault is made, and is quiet after the repair, is `make test-faults`.
+That each alert fires when its fault is made, and is quiet after the repair, is `test_alerts_live.py`.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 import yaml
 
 from lakehouse.observability import exporter
-from lakehouse.settings import Settings
+from lakehouse.settings import PROJECT_ROOT, Settings
 from stack.native import dashboards
 from stack.native.services import metrics
 
@@ -70,6 +71,18 @@ def test_alerts_and_panels_ask_for_metrics_that_there_are(settings: Settings) ->
     assert asked <= set(exporter.HELP)
 
 
+def test_the_lesson_points_at_alerts_and_panels_that_there_are(settings: Settings) -> None:
+    text = metrics.fill_in(metrics.TEMPLATES / "alerts.yml", metrics.alert_values(settings))
+    alerts = {rule["alert"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]}
+    panels = {panel.title for board in dashboards.load() for panel in board.panels}
+    lesson = json.loads((PROJECT_ROOT / "notebooks" / "15_observability.ipynb").read_text(encoding="utf-8"))
+    lines = [line.strip() for cell in lesson["cells"] for line in cell["source"]]
+    head = lines.index("| here | alert | panel |")
+    rows = [line.strip("| ").split(" | ") for line in takewhile(lambda line: line.startswith("|"), lines[head + 2 :])]
+    assert {name for _, named, _ in rows for name in re.findall(r"`(\w+)`", named)} <= alerts
+    assert {name for *_, named in rows for name in named.split("; ")} <= panels
+
+
 def test_grafanas_files_are_those_of_the_panels() -> None:
     made = {f"{board.name}.json": dashboards.grafana(board) for board in dashboards.load()}
     kept = {path.name: path.read_text(encoding="utf-8") for path in dashboards.GRAFANA.glob("*.json")}
@@ -85,6 +98,12 @@ def test_a_dashboard_fits_into_the_grid_and_names_its_datasource() -> None:
         assert {target["datasource"]["uid"] for panel in page["panels"] for target in panel["targets"]} == {
             "prometheus"
         }
+
+
+def test_vmui_shows_no_unit_that_only_grafana_knows() -> None:
+    pages = [json.loads(dashboards.vmui(board)) for board in dashboards.load()]
+    units = {panel["unit"] for page in pages for row in page["rows"] for panel in row["panels"]}
+    assert units == {"", "s", "ms", "bytes", "per second", "bytes per second"}
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(10, "10s"), (2.0, "2s"), (2.5, "2500ms"), (0.2, "200ms")])
