@@ -19,6 +19,7 @@ import httpx
 
 from bench.context import Bench, PartFailed, expect
 from bench.own_stack import cpu_seconds
+from lakehouse.engines.kafka import PASSWORD_VARIABLE
 from lakehouse.settings import Settings
 from lakehouse.tables import Table
 from lakehouse.waiting import TookTooLong, wait_until
@@ -39,9 +40,27 @@ def table(namespace: str) -> Table:
     return replace(SHOPIFY_ORDERS, name=f"{namespace}.connect_orders", key=("id",), columns=columns)
 
 
+def login(settings: Settings) -> dict[str, str]:
+    """How a Java client reaches the broker; the password is named, and stands in the worker's environment."""
+    found: dict[str, str] = {"security.protocol": settings.kafka_security_protocol}
+    if settings.kafka_security_protocol.startswith("SASL_"):
+        plain = settings.kafka_sasl_mechanism == "PLAIN"
+        module = "plain.PlainLoginModule" if plain else "scram.ScramLoginModule"
+        found |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.jaas.config": f"org.apache.kafka.common.security.{module} required "
+            f'username="{settings.kafka_user}" password="${{env:{PASSWORD_VARIABLE}}}";',
+        }
+    return found
+
+
 def worker_properties(settings: Settings, folder: Path, port: int) -> str:
     """The worker's file; no secret is in it."""
+    access = login(settings)
     return "\n".join((
+        *(f"{prefix}{name}={value}" for prefix in ("", "consumer.", "producer.") for name, value in access.items()),
+        "config.providers=env",
+        "config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider",
         f"bootstrap.servers={settings.kafka_bootstrap}",
         "key.converter=org.apache.kafka.connect.storage.StringConverter",
         "value.converter=org.apache.kafka.connect.json.JsonConverter",
@@ -71,6 +90,7 @@ def connector(settings: Settings, contract: Table, topic: str) -> dict[str, str]
         "iceberg.control.topic": CONTROL_TOPIC,
         "iceberg.control.commit.interval-ms": str(COMMIT_MS),
         "iceberg.kafka.bootstrap.servers": settings.kafka_bootstrap,
+        **{f"iceberg.kafka.{name}": value for name, value in login(settings).items()},
         **{f"iceberg.catalog.{name}": value for name, value in catalog.items()},
     }
 
@@ -101,7 +121,8 @@ def worker(settings: Settings) -> Iterator[tuple[str, int]]:
     command = ["java", *options, "-cp", artifacts.class_path(JARS), "org.apache.kafka.connect.cli.ConnectStandalone"]
     address = f"http://{settings.host}:{port}"
     with (folder / "worker.log").open("wb") as log:
-        process = subprocess.Popen([*command, str(properties)], stdout=log, stderr=log, env=clean_environment())
+        environment = clean_environment() | {PASSWORD_VARIABLE: settings.kafka_password.get_secret_value()}
+        process = subprocess.Popen([*command, str(properties)], stdout=log, stderr=log, env=environment)
         try:
             wait_until(lambda: _answers(address, process), timeout=START_SECONDS, what="Kafka Connect to answer")
             yield address, process.pid

@@ -18,6 +18,7 @@ import orjson
 import pyarrow as pa
 
 from lakehouse import metadata
+from lakehouse.engines import kafka
 from lakehouse.settings import get_settings
 from lakehouse.streaming.tables import SHOPIFY_ORDERS
 from lakehouse.tables import Table, create_all, iceberg_schema
@@ -77,8 +78,8 @@ def consume(contract: Table, rows: int) -> dict[str, float]:
     create_all(metadata.catalog(), (contract,))
     target = metadata.catalog().load_table(contract.name)
     schema = iceberg_schema(contract).as_arrow()
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bench-python",
-                         "enable.auto.commit": False, "auto.offset.reset": "earliest"})  # fmt: skip
+    own = {"group.id": "bench-python", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    consumer = Consumer(kafka.client_config(settings) | own)
     began = time.perf_counter()
     places = consumer.list_topics(TOPIC, timeout=20).topics[TOPIC].partitions
     consumer.assign([TopicPartition(TOPIC, number, 0) for number in places])

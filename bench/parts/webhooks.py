@@ -34,9 +34,7 @@ def stored_ids(settings: Settings, before: Mapping[int, int], after: Mapping[int
     """Webhook ids of the messages between two readings of `ends`, one for each message."""
     from confluent_kafka import Consumer, TopicPartition
 
-    consumer = Consumer(
-        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "bench", "enable.auto.commit": False}
-    )
+    consumer = Consumer(kafka.client_config(settings) | {"group.id": "bench", "enable.auto.commit": False})
     try:
         consumer.assign([TopicPartition(TOPIC, number, start) for number, start in before.items()])
         missing = sum(after.values()) - sum(before.values())
@@ -75,8 +73,9 @@ def measure(bench: Bench, mode: str, seconds: float, **options: float) -> dict[s
     said["cpu"] = bench.stack.usage(SERVICES).since(used) | {"generator": said.pop("cpu_seconds")}
     expect("answers", (said["broken"], set(said["statuses"])), (0, {"200"}))
     stored = stored_ids(bench.settings, before, after)
-    expect("webhooks that were acknowledged and are stored once", (len(stored), set(stored)),
-           (len(accepted), accepted.keys()))  # fmt: skip
+    expect("messages stored for the webhooks that were acknowledged", len(stored), len(accepted))
+    expect("webhooks that are acknowledged and not stored, or the other way round",
+           sorted(set(stored) ^ accepted.keys())[:10], [])  # fmt: skip
     return said
 
 

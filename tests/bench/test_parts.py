@@ -16,6 +16,7 @@ from bench import connect_sink
 from bench.context import PartFailed, expect
 from bench.entity_resolution import GOALS
 from bench.parts import freshness, queries, resolution, webhooks
+from lakehouse.engines.kafka import PASSWORD_VARIABLE
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings
 from lakehouse.tables import iceberg_schema
@@ -120,7 +121,9 @@ def test_entity_resolution_that_failed_has_no_figures() -> None:
 def test_kafka_connect_listens_on_loopback_and_its_file_has_no_secret(settings: Settings) -> None:
     text = connect_sink.worker_properties(settings, settings.data_dir, 1234)
     assert f"listeners=http://{settings.host}:1234" in text
-    for secret in (settings.catalog_client_secret, settings.s3_secret_key, settings.s3_access_key):
+    assert f"${{env:{PASSWORD_VARIABLE}}}" in text
+    for secret in (settings.catalog_client_secret, settings.s3_secret_key, settings.s3_access_key,
+                   settings.kafka_password):  # fmt: skip
         assert secret.get_secret_value() not in text
     contract = connect_sink.table("scratch")
     assert not [name for name in contract.column_names if name.startswith("_")]
