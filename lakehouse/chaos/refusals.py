@@ -95,7 +95,7 @@ def _see_lag(ground: Ground) -> tuple[str, str]:
     behind = [0]
 
     def grows() -> bool:
-        behind[0] = sum(lag.logged - lag.raw for lag in jobs.lags(ground.settings))
+        behind[0] = sum(lag.behind for lag in jobs.lags(ground.settings))
         return behind[0] > ground.load.rate * ground.settings.checkpoint_interval_seconds
 
     wait_until(grows, timeout=STATE_SECONDS, what="raw to be behind", every=1.0)

@@ -18,7 +18,6 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from lakehouse.engines import kafka
 from lakehouse.ingestion import signatures
-from lakehouse.ingestion.publisher import LATE_SECONDS
 from lakehouse.settings import Settings, get_settings
 from lakehouse.waiting import wait_until
 from stack.native import faults
@@ -298,7 +297,7 @@ def test_while_the_broker_hangs_state_and_metrics_answer_and_senders_are_told_in
                 assert seen >= HANGING
                 answers = [one.result() for one in under_way]
                 assert {(status, reason) for status, reason, _ in answers} == {(503, "broker_unavailable")}
-                assert max(seconds for *_, seconds in answers) < deadline + LATE_SECONDS + 1.5
+                assert max(seconds for *_, seconds in answers) < deadline + 2
 
         wait_until(lambda: send(0)[0] == 200, timeout=60, what="webhooks to be taken again", every=0.5)
 
