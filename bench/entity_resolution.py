@@ -115,21 +115,25 @@ def run() -> dict[str, Any]:
 
     clock, began = Clock(), time.perf_counter()
     parameters, options = model.load(), Options()
-    with clock.part("read"), ThreadPoolExecutor() as pool:
-        # the libraries that score are loaded while the object store is waited for
-        loading = pool.submit(matching.warm_up)
-        known = metadata.watermarks(ENTITY_INDEX.name)
-        reading = pool.submit(lambda: metadata.load(people_table()).scan().to_arrow().cast(SENT))
-        sources: dict[str, int | None] = {state.MODEL: state.fingerprint(parameters, options)}
-        previous, rescore = state.load(known, {**sources, NORMALIZED_RECORDS.name: None})
-        now = metadata.load(NORMALIZED_RECORDS).current_snapshot()
-        known_now = previous is not None and now is not None and previous.records.snapshot_id == now.snapshot_id
-        records = previous.records if previous is not None and known_now else normalized_records.stored()
-        sent, _ = reading.result(), loading.result()
-    with clock.part("normalise"):
-        before = normalized_records.of_rows(records.rows)
-        people, origin = normalized_records.bring_up(sent, before)
-        changed = normalized_records.changed_ids(people, before, origin)
+    with ThreadPoolExecutor() as pool:
+        with clock.part("read"):
+            # the libraries that score are loaded while the object store is waited for
+            warming = pool.submit(matching.warm_up)
+            known = metadata.watermarks(ENTITY_INDEX.name)
+            reading = pool.submit(lambda: metadata.load(people_table()).scan().to_arrow().cast(SENT))
+            sources: dict[str, int | None] = {state.MODEL: state.fingerprint(parameters, options)}
+            read = state.records(known)
+            # what is compared next are records; who they were is read meanwhile
+            loading = pool.submit(state.load, known, {**sources, NORMALIZED_RECORDS.name: None}, read)
+            now = metadata.load(NORMALIZED_RECORDS).current_snapshot()
+            known_now = now is not None and now.snapshot_id == read.stored.snapshot_id
+            records = read.stored if known_now else normalized_records.stored()
+            sent, _ = reading.result(), warming.result()
+        with clock.part("normalise"):
+            before = read.people if known_now else normalized_records.of_rows(records.rows)
+            people, origin = normalized_records.bring_up(sent, before)
+            changed = normalized_records.changed_ids(people, before, origin)
+            previous, rescore = loading.result()
     first = previous is None or rescore
     rows = people if first else people.filter(pc.is_in(people.column("source_id"), value_set=changed))
     batch = f"bench-{time.time_ns()}"

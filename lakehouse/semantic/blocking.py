@@ -138,6 +138,14 @@ _DERIVED = f"""
     )
 """
 """SQL: people with what the rules need beside the columns of `records`."""
+_LOOSELY_DERIVED = """
+    SELECT * EXCLUDE (local_part), regexp_replace(local_part, '[^a-z0-9]', '', 'g') AS email_letters
+    FROM (
+        SELECT *, split_part(email_n, '@', 1) AS local_part, split_part(email_n, '@', 2) AS own_domain
+        FROM people_arrow
+    )
+"""
+"""SQL: the same, also where the rules have no key: a number of theirs is asked for by nobody."""
 
 
 def hash_keys(con: DuckDBPyConnection, people: pa.Table) -> None:
@@ -149,7 +157,7 @@ def hash_keys(con: DuckDBPyConnection, people: pa.Table) -> None:
     keys = ", ".join(f"hash({rule.key}) AS key{number}" for number, rule in enumerate(RULES))
     values = ", ".join(f"hash({column}) AS {column}" for column in HASHED)
     _view(con, people, None)
-    con.execute(f"CREATE OR REPLACE TABLE hashes AS SELECT idx, {keys}, {values} FROM ({_DERIVED})")
+    con.execute(f"CREATE OR REPLACE TABLE hashes AS SELECT idx, {keys}, {values} FROM ({_LOOSELY_DERIVED})")
     con.unregister("people_arrow")
 
 

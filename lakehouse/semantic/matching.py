@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_NAMES = 3
 """A mailbox or number used under more different names than this is a desk's: it stops being evidence."""
 
+BATCH = 8_192
+"""Pairs."""
+
 DUCKDB, SPARK = "duckdb", "spark"
 """Where pairs are scored; both give the same edges."""
 COMPARED = ("given_n", "given_key", "family_n", "street_n", "city_n", "zip_n", "birth_n", "id_n")
@@ -166,7 +169,8 @@ def _predict(con: DuckDBPyConnection, parameters: model.Parameters, fields: list
     """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`, `mw_tf_adj_`)."""
     from splink import DuckDBAPI, Linker
 
-    blocked = con.sql(f"SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM {pairs}").to_arrow_table()
+    # in small batches, for DuckDB gives a processor a batch at a time: a table of one batch is scored by one of them
+    blocked = con.sql(f"SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM {pairs}").to_arrow_table(BATCH)
     api = DuckDBAPI(connection=con)
     linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
     frequencies.register(linker, api, _lookups(con, parameters, fields))

@@ -6,6 +6,7 @@ Written by the step of `blocking_index`. Only records that have changed since la
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,4 +89,8 @@ def _together(before: pa.Table, kept: np.ndarray, made: pa.Table, numbers: np.nd
     both = pa.concat_tables([before, made.select(before.column_names).cast(before.schema)])
     places = np.concatenate([kept, np.arange(before.num_rows, both.num_rows)])
     order = pc.sort_indices(both.select(records.KEY).take(places), records.BY_KEY).to_numpy()
-    return both.take(places[order]), np.concatenate([np.arange(len(kept)), len(kept) + numbers])[order]
+    chosen = pa.array(places[order])
+    with ThreadPoolExecutor() as pool:
+        columns = list(pool.map(lambda column: column.take(chosen), both.columns))
+    taken = pa.table(columns, schema=both.schema)
+    return taken, np.concatenate([np.arange(len(kept)), len(kept) + numbers])[order]

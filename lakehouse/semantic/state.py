@@ -49,24 +49,44 @@ class Loaded(State):
     scored: Stored
 
 
-def load(known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | None]) -> tuple[Loaded | None, bool]:
+@dataclass(frozen=True)
+class Records:
+    """semantic.normalized_records as the last run read it, or as it is now where that snapshot is gone (not `kept`).
+
+    `people` are its rows as `records.normalise` gives them.
+    """
+
+    stored: Stored
+    people: pa.Table
+    kept: bool
+
+
+def records(known: Mapping[str, metadata.Watermark]) -> Records:
+    """The records of the last run; `known` are the watermarks of semantic.entity_index."""
+    base = known[NORMALIZED_RECORDS.name].last_snapshot_id if NORMALIZED_RECORDS.name in known else None
+    kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
+    found = normalized_records.stored(base if kept else None)
+    return Records(found, normalized_records.of_rows(found.rows), kept)
+
+
+def load(
+    known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | None], read: Records | None = None
+) -> tuple[Loaded | None, bool]:
     """What the last run left, and whether all has to be scored again: it has new parameters, or is not kept whole.
 
-    `known` are the watermarks of semantic.entity_index, `sources` what this run reads. The people come in the order
-    of the table's files.
+    `known` are the watermarks of semantic.entity_index, `sources` what this run reads, `read` what `records` gives,
+    where the caller has it. The people come in the order of the table's files.
     """
     import duckdb
 
-    base = known[NORMALIZED_RECORDS.name].last_snapshot_id if NORMALIZED_RECORDS.name in known else None
-    kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
     # three tables at once: each waits for the object store some of the time
     with ThreadPoolExecutor() as pool:
         reading = [pool.submit(row_delta.read, metadata.load(table)) for table in (ENTITY_INDEX, ENTITY_EDGES)]
-        records = normalized_records.stored(base if kept else None)
+        of_then = read or records(known)
         index, scored = (one.result() for one in reading)
     if not index.rows.num_rows:
         return None, False
-    people = normalized_records.of_rows(records.rows)
+    people, kept = of_then.people, of_then.kept
     with duckdb.connect() as con:
         con.register("people", _keys(people))
         con.register("entity_index", index.rows.select(["source", "source_id", "entity_id"]))
@@ -78,7 +98,7 @@ def load(known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | No
             entities = entities.drop_null()
         edges = _edges(con, scored.rows) if whole else EDGES.empty_table()
     rescore = not whole or known[MODEL].last_snapshot_id != sources[MODEL] if MODEL in known else True
-    return Loaded(people, entities.to_numpy(), edges, records, index, scored), rescore
+    return Loaded(people, entities.to_numpy(), edges, of_then.stored, index, scored), rescore
 
 
 def _keys(people: pa.Table) -> pa.Table:
