@@ -65,10 +65,14 @@ class Explanation:
         shown = [part for part in self.parts if part.weight]
         figure = go.Figure(
             go.Waterfall(
-                x=[f"{part.field}<br><sub>{part.agreement}</sub>" for part in shown] + ["weight"],
+                x=[f"{part.field}<br><span style='font-size:11px'>{part.agreement}</span>" for part in shown]
+                + ["weight"],
                 y=[part.weight for part in shown] + [None],
                 measure=["relative"] * len(shown) + ["total"],
                 text=[f"{part.weight:+.1f}" for part in shown] + [f"{self.weight:+.1f}"],
+                # inside, there is no room in a small bar, and the line of the threshold would cross the rest
+                textposition="outside",
+                cliponaxis=False,
                 hovertext=[f"{part.left} · {part.right}" for part in shown] + [f"probability {self.probability:.4f}"],
                 increasing_marker_color=UP,
                 decreasing_marker_color=DOWN,
@@ -76,7 +80,8 @@ class Explanation:
             )
         )
         limit = matching.weight_of(self.threshold)
-        figure.add_hline(y=limit, line_dash="dash", annotation_text=f"a match from {self.threshold:g} on",
+        figure.add_hline(y=limit, line_dash="dash", line_color="#6b7280", layer="below",
+                         annotation_text=f"a match from {self.threshold:g} on",
                          annotation_position="bottom left")  # fmt: skip
         figure.update_layout(
             title=f"{self.verdict} Probability {self.probability:.4f}", yaxis_title="match weight, log2"
