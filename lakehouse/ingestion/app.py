@@ -213,7 +213,7 @@ class Endpoint:
     """What the three routes share: the limit on requests at once, the publishing, the counting."""
 
     def __init__(self, settings: Settings, publisher: Publisher, metrics: Metrics) -> None:
-        self._settings, self._publisher = settings, publisher
+        self._settings, self._publisher, self._metrics = settings, publisher, metrics
         self._in_flight = 0
         # a counter's series is looked up under a lock each time; there are few, and none is ever removed
         self._requests, self._seconds = cache(metrics.requests.labels), cache(metrics.seconds.labels)
