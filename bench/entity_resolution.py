@@ -117,17 +117,17 @@ def run() -> dict[str, Any]:
     parameters, options = model.load(), Options()
     with ThreadPoolExecutor() as pool:
         with clock.part("read"):
+            reading = pool.submit(lambda: metadata.load(people_table()).scan().to_arrow().cast(SENT))
+            newest = pool.submit(normalized_records.stored)
             # the libraries that score are loaded while the object store is waited for
             warming = pool.submit(matching.warm_up)
             known = metadata.watermarks(ENTITY_INDEX.name)
-            reading = pool.submit(lambda: metadata.load(people_table()).scan().to_arrow().cast(SENT))
             sources: dict[str, int | None] = {state.MODEL: state.fingerprint(parameters, options)}
-            read = state.records(known)
+            records = newest.result()
+            read = state.records(known, records)
             # what is compared next are records; who they were is read meanwhile
             loading = pool.submit(state.load, known, {**sources, NORMALIZED_RECORDS.name: None}, read)
-            now = metadata.load(NORMALIZED_RECORDS).current_snapshot()
-            known_now = now is not None and now.snapshot_id == read.stored.snapshot_id
-            records = read.stored if known_now else normalized_records.stored()
+            known_now = records is read.stored
             sent, _ = reading.result(), warming.result()
         with clock.part("normalise"):
             before = read.people if known_now else normalized_records.of_rows(records.rows)

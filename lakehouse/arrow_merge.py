@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse import metadata
 from lakehouse.merge import (
@@ -28,6 +28,8 @@ from lakehouse.merge import (
 from lakehouse.tables import Table, iceberg_schema
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from pyiceberg.table import Table as IcebergTable
@@ -143,12 +145,14 @@ def merge_arrow(
     watermark: bool = True,
     batch: str | None = None,
     stored: Stored | None = None,
+    after: Future[Any] | None = None,
 ) -> StepResult:
     """Bring `table` to hold exactly `rows`, by key; when none differ there is no commit.
 
     `only` are the values of the column `by` whose rows may differ, where the caller knows that all others are as they
     were; those others need not be in `rows`. `stored` is the whole table as the caller has read it; it is read again
-    if it is another by now. The other parameters are those of `merge`. Raises `NotOneRowPerKey`, and pyiceberg's
+    if it is another by now. Nothing is written before `after` has ended, and nothing if it failed; what differs is
+    found meanwhile. The other parameters are those of `merge`. Raises `NotOneRowPerKey`, and pyiceberg's
     `CommitFailedException` when other writers were first each time.
     """
     began = time.monotonic()
@@ -156,7 +160,10 @@ def merge_arrow(
     current, counts = metadata.load(table), dict[str, int]()
     if committed(table, batch, current) is None:
         new = fit(table, rows)
-        current, counts = _merge_batch(table, current, new, by, only, stored, {BATCH_ID: batch, RUN_ID: run_id})
+        summary = {BATCH_ID: batch, RUN_ID: run_id}
+        current, counts = _merge_batch(table, current, new, by, only, stored, summary, after)
+    elif after is not None:
+        after.result()
     if watermark:
         metadata.advance(table.name, sources, batch)
     snapshot = current.current_snapshot()
@@ -173,13 +180,16 @@ def merge_arrow(
 
 
 def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, only: pa.Array | None,
-                 stored: Stored | None, summary: dict[str, str]) -> tuple[IcebergTable, dict[str, int]]:  # fmt: skip
+                 stored: Stored | None, summary: dict[str, str], after: Future[Any] | None
+                 ) -> tuple[IcebergTable, dict[str, int]]:  # fmt: skip
     """The table as it is then, and rows by action. The comparison is made again when another writer was first."""
     from pyiceberg.exceptions import CommitFailedException
 
     from lakehouse.row_delta import read
 
     if only is not None and not len(only):
+        if after is not None:
+            after.result()
         return current, {}
     pause = threading.Event()
     for attempt in range(1, ATTEMPTS + 1):
@@ -189,6 +199,8 @@ def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, on
         old, wanted = (stored.rows, new) if only is None else (_among(t, by, only) for t in (stored.rows, new))
         changes = _differences(table, old, wanted)
         counts = {action: keys.num_rows for action, keys in changes.items()}
+        if after is not None:
+            after.result()
         if not any(counts.values()):
             break
         try:

@@ -25,6 +25,8 @@ MAX_BLOCK = 40
 """Records. A mailbox or a name+postcode that more records share tells nothing about a single person."""
 HASHED = ("email_n", "phone_n")
 """Columns of which `hash_keys` keeps a number, too."""
+BATCH = 8_192
+"""Records."""
 REPORTED_BLOCKS = 20
 """Of the blocks that were dropped, so many are named, largest first."""
 
@@ -85,9 +87,9 @@ def _listed(values: frozenset[str]) -> str:
 
 
 def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people", idx: Numbers | None = None) -> None:
-    """Make the people known to DuckDB under a name, with `idx` and what the rules need.
+    """Make the people known to DuckDB under a name, with `idx` (their positions) and what the rules need.
 
-    `idx` are the numbers that stand for the rows; their positions, where none are given.
+    `idx`: only those at these positions.
     """
     _view(con, people, idx)
     con.execute(f"CREATE OR REPLACE TABLE {name} AS FROM ({_DERIVED})")
@@ -96,18 +98,26 @@ def register(con: DuckDBPyConnection, people: pa.Table, name: str = "people", id
 
 def add(con: DuckDBPyConnection, people: pa.Table, idx: Numbers) -> None:
     """The rows of these positions, in DuckDB's table `people` beside those that it has."""
-    _view(con, people.take(idx), idx)
+    _view(con, people, idx)
     con.execute(f"INSERT INTO people FROM ({_DERIVED}) ANTI JOIN people USING (idx)")
     con.unregister("people_arrow")
 
 
 def _view(con: DuckDBPyConnection, people: pa.Table, idx: Numbers | None) -> None:
+    """The view `people_said` of all people, or of those at some positions."""
     import numpy as np
     import pyarrow as pa
 
-    needed = people.select(["source", "source_id", "created_at", "merged_into", *COMPARABLE])
+    rows = people.select(["source", "source_id", "created_at", "merged_into", *COMPARABLE])
+    if idx is not None:
+        # in small batches, for DuckDB gives a processor a batch at a time
+        rows = pa.Table.from_batches(rows.take(pa.array(idx)).combine_chunks().to_batches(BATCH), rows.schema)
     numbers = np.arange(people.num_rows) if idx is None else idx
-    con.register("people_arrow", needed.append_column("idx", pa.array(numbers, pa.int64())))
+    con.register("people_arrow", rows.append_column("idx", pa.array(numbers, pa.int64())))
+    # of a column without any value DuckDB is told so: it leaves out what would be computed from it
+    empty = [f"NULL::VARCHAR AS {name}" for name in COMPARABLE if rows[name].null_count == rows.num_rows]
+    replaced = f"REPLACE ({', '.join(empty)})" if empty else ""
+    con.execute(f"CREATE OR REPLACE TEMP VIEW people_said AS SELECT * {replaced} FROM people_arrow")
 
 
 def generic_email(column: str) -> str:
@@ -133,7 +143,7 @@ _DERIVED = f"""
         SELECT *, {_generic("local_part", "domain")} AS email_is_generic
         FROM (
             SELECT *, split_part(email_n, '@', 1) AS local_part, split_part(email_n, '@', 2) AS domain
-            FROM people_arrow
+            FROM people_said
         )
     )
 """
@@ -142,7 +152,7 @@ _LOOSELY_DERIVED = """
     SELECT * EXCLUDE (local_part), regexp_replace(local_part, '[^a-z0-9]', '', 'g') AS email_letters
     FROM (
         SELECT *, split_part(email_n, '@', 1) AS local_part, split_part(email_n, '@', 2) AS own_domain
-        FROM people_arrow
+        FROM people_said
     )
 """
 """SQL: the same, also where the rules have no key: a number of theirs is asked for by nobody."""

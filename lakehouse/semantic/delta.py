@@ -39,8 +39,8 @@ class Delta:
         con.execute("CREATE OR REPLACE TABLE changed (idx BIGINT)")
         con.register("changed_arrow", pa.table({"idx": pa.array(now, pa.int64())}))
         con.execute("INSERT INTO changed FROM changed_arrow")
-        blocking.register(con, before.take(was), "changed_before", was)
-        blocking.register(con, people.take(now), "people", now)
+        blocking.register(con, before, "changed_before", was)
+        blocking.register(con, people, "people", now)
         blocking.hash_keys(con, people)
 
     def find_touched(self, max_block: int, max_names: int) -> None:

@@ -141,22 +141,30 @@ def write(resolution: Resolution, previous: Loaded | None, rescored: bool, param
     takes over, so they come after it.
     """
     common: dict[str, Any] = {"sources": sources, "run_id": run_id, "watermark": False, "batch": batch}
+    with ThreadPoolExecutor() as pool:
+        telling = pool.submit(_tell, resolution, previous, common)
+        rows, edges = _changed_rows(resolution, previous, rescored, parameters)
+        indexing = pool.submit(merge_arrow, TABLE, by="source_id", **rows, **common, after=telling)
+        linking = pool.submit(merge_arrow, ENTITY_EDGES, by="left_id", **edges, **common, after=indexing)
+        result = indexing.result()
+        if result.changed:
+            _write_stats(resolution.stats, run_id)
+        linking.result()
+    metadata.advance(TABLE.name, sources, batch)
+    return replace(result, read=resolution.people.num_rows)
+
+
+def _tell(resolution: Resolution, previous: Loaded | None, common: Mapping[str, Any]) -> None:
+    """Write what happened to the entities, and where their ids have gone."""
+    run_id, batch = common["run_id"], common["batch"]
     events, aliases = history.changes(resolution, previous, state.aliases(), run_id, datetime.now(UTC))
     with ThreadPoolExecutor() as pool:
         told: list[Future[Any]] = [
             pool.submit(append_arrow, ENTITY_EVENTS, events, batch, run_id),
             pool.submit(merge_arrow, ENTITY_ALIAS, aliases, by="old_entity_id", **common),
         ]
-        rows, edges = _changed_rows(resolution, previous, rescored, parameters)
         for one in told:
             one.result()
-        result = merge_arrow(TABLE, by="source_id", **rows, **common)
-        counting = pool.submit(_write_stats, resolution.stats, run_id) if result.changed else None
-        merge_arrow(ENTITY_EDGES, by="left_id", **edges, **common)
-        if counting is not None:
-            counting.result()
-    metadata.advance(TABLE.name, sources, batch)
-    return replace(result, read=resolution.people.num_rows)
 
 
 def _changed_rows(resolution: Resolution, previous: Loaded | None, rescored: bool, parameters: model.Parameters

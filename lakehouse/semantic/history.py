@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,24 +21,20 @@ def _members(con: DuckDBPyConnection, now: Resolution, previous: State | None) -
     A record is dead when its sender has deleted it; an entity when all its records are. Only entities are looked at
     that a record has come to, has left, or changed in.
     """
+    rows, rows_before = now.concerned
     member = {
-        "entity": pa.array(now.entity, pa.string()),
-        "before": pa.array(now.before, pa.string()),
-        "dead": now.people.column("is_deleted"),
+        "entity": pa.array(now.entity[rows], pa.string()),
+        "before": pa.array(now.before[rows], pa.string()),
+        "dead": now.people.column("is_deleted").take(pa.array(rows)),
     }
     member_before = {
-        "entity": pa.array([] if previous is None else previous.entity, pa.string()),
-        "dead": pa.nulls(0, pa.bool_()) if previous is None else previous.people.column("is_deleted"),
+        "entity": pa.array([] if previous is None else previous.entity[rows_before], pa.string()),
+        "dead": pa.nulls(0, pa.bool_())
+        if previous is None
+        else previous.people.column("is_deleted").take(pa.array(rows_before)),
     }
-    known, was_known = pa.table(member), pa.table(member_before)
-    if now.origin is not None:
-        moved = pa.array(now.affected | ~now.origin.same)
-        gone = was_known.column("entity").take(pa.array(now.origin.gone()))
-        parts = [column for name in ("entity", "before") for column in known.column(name).filter(moved).chunks]
-        concerned = pc.unique(pa.chunked_array([*parts, *gone.chunks], pa.string())).drop_null()
-        known, was_known = (t.filter(pc.is_in(t.column("entity"), value_set=concerned)) for t in (known, was_known))
-    con.register("member", known)
-    con.register("member_before", was_known)
+    con.register("member", pa.table(member))
+    con.register("member_before", pa.table(member_before))
     con.execute(
         """
         CREATE TABLE now_ AS

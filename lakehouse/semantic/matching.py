@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +20,9 @@ MAX_NAMES = 3
 
 BATCH = 8_192
 """Pairs."""
+ROW_GROUP = 122_880
+"""Rows that one processor goes through in DuckDB's tables."""
+STRONGEST_FIRST = [("weight", "descending"), ("l", "ascending"), ("r", "ascending")]
 
 DUCKDB, SPARK = "duckdb", "spark"
 """Where pairs are scored; both give the same edges."""
@@ -112,42 +117,76 @@ def score(
     fields, chosen = fields_with_values(con), parameters or model.load()
     if con.execute("SELECT count(*) FROM pairs").fetchall()[0][0] == 0:  # also where no record says anything
         return EDGES.empty_table()
-    _drop_impossible(con)
-    scored, source = None, "scored"
+    lookups = _lookups(con, chosen, fields)
     if backend == SPARK:
-        from lakehouse.semantic import spark_scoring
-
-        compared, likely = (con.sql(f"FROM {table}").to_arrow_table() for table in ("compared", "likely"))
-        found = spark_scoring.predict(compared, likely, _lookups(con, chosen, fields), chosen, fields, threshold)
-        con.register(source, found)
+        edges = _score_on_spark(con, chosen, fields, threshold, lookups)
     else:
-        scored = _predict(con, chosen, fields, threshold)
-        source = scored.physical_name
-    parts = ", ".join(f"{_weight(name, fields, chosen)} AS mw_{name}" for name in model.LEVELS)
-    edges = con.sql(
+        parts = _parts(con)
+        with ThreadPoolExecutor(parts) as pool:
+            edges = pa.concat_tables(
+                pool.map(lambda part: _score_part(con, chosen, fields, threshold, lookups, part, parts), range(parts))
+            )
+    return edges.cast(EDGES).sort_by(STRONGEST_FIRST)
+
+
+def _parts(con: DuckDBPyConnection) -> int:
+    """Into how many parts the pairs go that are scored side by side.
+
+    DuckDB gives a processor a row group at a time, and Splink's query goes along the records: so few of them would all
+    be one processor's.
+    """
+    found = con.execute("SELECT current_setting('threads')::INT, count(*) FROM compared").fetchall()
+    threads, records = found[0]
+    return 1 if records > threads * ROW_GROUP else int(threads)
+
+
+def _score_part(con: DuckDBPyConnection, parameters: model.Parameters, fields: list[str], threshold: float,
+                lookups: Mapping[str, pa.Table], part: int, parts: int) -> pa.Table:  # fmt: skip
+    """The edges of one part of the pairs, in any order."""
+    likely = f"likely_{part}"
+    with con.cursor() as mine:
+        _drop_impossible(mine, f"(FROM pairs WHERE l % {parts} = {part})", likely)
+        scored = _predict(mine, parameters, fields, threshold, lookups, likely)
+        edges = _edges(mine, scored.physical_name, fields, parameters)
+        scored.drop_table_from_database_and_remove_from_cache()
+    return edges
+
+
+def _score_on_spark(con: DuckDBPyConnection, parameters: model.Parameters, fields: list[str], threshold: float,
+                    lookups: Mapping[str, pa.Table]) -> pa.Table:  # fmt: skip
+    """The edges of all pairs, in any order."""
+    from lakehouse.semantic import spark_scoring
+
+    _drop_impossible(con, "pairs", "likely")
+    compared, likely = (con.sql(f"FROM {table}").to_arrow_table() for table in ("compared", "likely"))
+    con.register("scored", spark_scoring.predict(compared, likely, lookups, parameters, fields, threshold))
+    return _edges(con, "scored", fields, parameters)
+
+
+def _edges(con: DuckDBPyConnection, scored: str, fields: list[str], parameters: model.Parameters) -> pa.Table:
+    """Splink's table of pairs with levels and weights as edges, without those that the names forbid."""
+    parts = ", ".join(f"{_weight(name, fields, parameters)} AS mw_{name}" for name in model.LEVELS)
+    return con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
                match_probability AS probability, {parts}, ({_certain(fields)}) AS certain
-        FROM {source} WHERE {_possible(fields)} OR {_certain(fields)}
-        ORDER BY weight DESC, l, r
+        FROM {scored} WHERE {_possible(fields)} OR {_certain(fields)}
         """
     ).to_arrow_table()
-    if scored is not None:
-        scored.drop_table_from_database_and_remove_from_cache()
-    return edges.cast(EDGES)
 
 
-def _drop_impossible(con: DuckDBPyConnection) -> None:
-    """The table `likely`: pairs without those that are no edge whatever they score. Most pairs are of a household or of
-    colleagues; to look at the given names costs a tenth of scoring all fields."""
+def _drop_impossible(con: DuckDBPyConnection, pairs: str, likely: str) -> None:
+    """The table `likely` of `pairs` without those that are no edge whatever they score. Most pairs are of a household
+    or of colleagues; to look at the given names costs a tenth of scoring all fields."""
     sides = ", ".join(f"a.{column} AS {column}_l, b.{column} AS {column}_r" for column in COMPARED)
-    possible = " OR ".join(f"({sql})" for sql in (model.NULL["name"], *model.POSSIBLE_NAMES, *model.CERTAIN))
+    # one after the other, the cheap ones first: of an `OR` DuckDB chooses the order by chance
+    possible = " ".join(f"WHEN {sql} THEN true" for sql in (model.NULL["name"], *model.CERTAIN, *model.POSSIBLE_NAMES))
     con.execute(
         f"""
-        CREATE OR REPLACE TABLE likely AS
+        CREATE OR REPLACE TABLE {likely} AS
         SELECT l, r FROM (
-            SELECT l, r, {sides} FROM pairs JOIN compared a ON l = a.idx JOIN compared b ON r = b.idx
-        ) WHERE {possible}
+            SELECT l, r, {sides} FROM {pairs} JOIN compared a ON l = a.idx JOIN compared b ON r = b.idx
+        ) WHERE CASE {possible} ELSE false END
         """
     )
 
@@ -165,15 +204,17 @@ def _lookups(con: DuckDBPyConnection, parameters: model.Parameters, fields: list
 
 
 def _predict(con: DuckDBPyConnection, parameters: model.Parameters, fields: list[str], threshold: float,
-             pairs: str = "likely") -> Any:  # fmt: skip
+             lookups: Mapping[str, pa.Table], pairs: str = "pairs") -> Any:  # fmt: skip
     """Splink's table of the pairs with their levels (`gamma_`) and weights (`mw_`, `mw_tf_adj_`)."""
     from splink import DuckDBAPI, Linker
 
     # in small batches, for DuckDB gives a processor a batch at a time: a table of one batch is scored by one of them
     blocked = con.sql(f"SELECT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM {pairs}").to_arrow_table(BATCH)
     api = DuckDBAPI(connection=con)
-    linker = Linker(api.register("compared"), model.splink_settings(parameters, fields), log_level=None)
-    frequencies.register(linker, api, _lookups(con, parameters, fields))
+    linker = Linker(
+        api.register("compared"), model.splink_settings(parameters, fields), log_level=None, validate_settings=False
+    )
+    frequencies.register(linker, api, lookups)
     linker.table_management.register_blocked_pairs_for_predict(api.register(blocked))
     return linker.inference.predict(threshold_match_probability=threshold, warning_mode="never")
 
@@ -194,7 +235,8 @@ def score_unguarded(con: DuckDBPyConnection, threshold: float, max_names: int = 
     Columns l, r, weight and probability. For lessons: to be compared with what `score` gives.
     """
     prepare(con, max_names, paired=True)
-    scored = _predict(con, model.load(), fields_with_values(con), threshold, "pairs")
+    parameters, fields = model.load(), fields_with_values(con)
+    scored = _predict(con, parameters, fields, threshold, _lookups(con, parameters, fields))
     return con.sql(
         f"""
         SELECT least(idx_l, idx_r) AS l, greatest(idx_l, idx_r) AS r, round(match_weight, 6) AS weight,
@@ -211,7 +253,7 @@ def compare(con: DuckDBPyConnection, parameters: model.Parameters | None = None)
     fields, chosen = fields_with_values(con), parameters or model.load()
     if not fields:
         return {"levels": {}, "weights": {}, "probability": 0.0, "held_back": False}
-    scored = _predict(con, chosen, fields, 0.0, "pairs")
+    scored = _predict(con, chosen, fields, 0.0, _lookups(con, chosen, fields))
     weights = ", ".join(f"{_weight(name, fields, chosen)} AS weight_{name}" for name in fields)
     held_back = f"NOT ({_possible(fields)} OR {_certain(fields)}) AS held_back"
     sql = f"SELECT *, {weights}, {held_back} FROM {scored.physical_name}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -16,7 +17,7 @@ from lakehouse.semantic.carried import Carried
 from lakehouse.semantic.clusters import MAX_CLUSTER, Clustering, cluster
 from lakehouse.semantic.correspondence import Correspondence, compare
 from lakehouse.semantic.identity import assign
-from lakehouse.semantic.records import Key, keys_of
+from lakehouse.semantic.records import KEY, Key, keys_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,14 +72,16 @@ class Resolution(State):
     """Also row by row of the people: confidence (percent). The edges have `held` for those inside an entity.
 
     `before` is the entity that each record had, `affected` whether entity, confidence or edges can be others now,
-    `origin` where it was in the earlier state, if there was one. `stats` are counts by (metric, detail); `seconds` the
-    time of each part.
+    `origin` where it was in the earlier state, if there was one. `concerned` are the positions, now and in that state,
+    of all members of the entities that a record has come to, has left, or has changed in. `stats` are counts by
+    (metric, detail); `seconds` the time of each part.
     """
 
     confidence: np.ndarray
     before: np.ndarray
     affected: np.ndarray
     origin: Correspondence | None
+    concerned: tuple[np.ndarray, np.ndarray]
     stats: dict[tuple[str, str], float]
     seconds: dict[str, float]
 
@@ -121,7 +124,9 @@ def resolve(
         seconds[part] = perf_counter() - began
 
     kept = previous if previous is not None and not rescore else None
-    with connect() as con:
+    with connect() as con, ThreadPoolExecutor(1) as pool:
+        # to number a million ids takes its time, which DuckDB's work leaves to it
+        numbering = pool.submit(_numbered, previous.entity if previous is not None else np.array([], dtype=object))
         with timed("block"):
             if previous is not None and origin is None:
                 origin = compare(people, previous.people)
@@ -158,14 +163,16 @@ def resolve(
             only=loosened if kept is not None else None,
         )  # fmt: skip
         affected = np.isin(found.component, np.unique(found.component[loosened]))
-        taken = set(previous.entity) if previous is not None else set()
+        number_before, taken = numbering.result()
         entity = _entities(people, found, before, np.flatnonzero(affected), taken)
-    held, confidence = _held(entity, edges)
+        number = _numbers(entity, affected, origin, number_before, taken)
+        held, confidence = _held(number, edges)
     edges = edges.append_column("held", [held])
-    stats = _stats(people, candidates, edges, entity, found, generic)
+    stats = _stats(people, candidates, edges, number, found, generic)
     stats["records_touched", ""] = int(np.count_nonzero(loosened))
     stats["records_moved", ""] = int(np.count_nonzero((before != entity) & (before != np.array(None))))
-    return Resolution(people, entity, edges, confidence, before, affected, origin, stats, seconds)
+    concerned = _concerned(number, affected, origin, number_before)
+    return Resolution(people, entity, edges, confidence, before, affected, origin, concerned, stats, seconds)
 
 
 def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.ndarray]:
@@ -173,37 +180,77 @@ def _with_carried(carried_over: Carried, edges: pa.Table) -> tuple[pa.Table, np.
     import pyarrow as pa
 
     both = pa.concat_tables([carried_over.edges.select(edges.column_names), edges])
-    order = [("weight", "descending"), ("l", "ascending"), ("r", "ascending")]
-    return both.sort_by(order), carried_over.loosened
+    return both.sort_by(matching.STRONGEST_FIRST), carried_over.loosened
 
 
 def _entities(
-    people: pa.Table, found: Clustering, before: np.ndarray, affected: np.ndarray, taken: set[str]
+    people: pa.Table, found: Clustering, before: np.ndarray, affected: np.ndarray, taken: Iterable[str]
 ) -> np.ndarray:
     """The entity of each record: by the clusters of now where something was touched, as before elsewhere."""
     entity = before.copy()
     label = np.unique(found.label[affected], return_inverse=True)[1]
-    entity[affected] = assign(label, people.take(affected), before[affected].tolist(), taken)
+    members = people.select([*KEY, "created_at"]).take(affected)
+    entity[affected] = assign(label, members, before[affected].tolist(), taken)
     return entity
 
 
+def _numbered(entity: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+    """A number for the entity of each record, from 0; and the number of each entity.
+
+    Numbers are compared and counted in a fraction of the time that texts take.
+    """
+    import pyarrow as pa
+
+    encoded = pa.array(entity, pa.string()).dictionary_encode()
+    return encoded.indices.to_numpy(), {one: number for number, one in enumerate(encoded.dictionary.to_pylist())}
+
+
+def _numbers(entity: np.ndarray, affected: np.ndarray, origin: Correspondence | None, before: np.ndarray,
+             known: Mapping[str, int]) -> np.ndarray:  # fmt: skip
+    """The number of each record's entity. `before` and `known` are what `_numbered` gives of the earlier state: only
+    where a record is `affected` its entity can be another."""
+    number = np.full(len(entity), -1, dtype=np.int64)
+    if origin is not None:
+        there = origin.place >= 0
+        number[there] = before[origin.place[there]]
+    new: dict[str, int] = {}
+    ids = entity[affected].tolist()
+    number[affected] = [known[one] if one in known else new.setdefault(one, len(known) + len(new)) for one in ids]
+    return number
+
+
+def _concerned(number: np.ndarray, affected: np.ndarray, origin: Correspondence | None, before: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """What `Resolution` calls so. `number` and `before` are the numbers of the records' entities, now and then."""
+    if origin is None:
+        return np.arange(len(number)), np.arange(0)
+    moved, there = affected | ~origin.same, origin.place >= 0
+    wanted = np.zeros(max(number.max(initial=-1), before.max(initial=-1)) + 1, dtype=bool)
+    for numbers in (number[moved], before[origin.place[moved & there]], before[origin.gone()]):
+        wanted[numbers] = True
+    return np.flatnonzero(wanted[number]), np.flatnonzero(wanted[before])
+
+
 def _held(entity: np.ndarray, edges: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Which edges lie inside an entity; each record's strongest of them in percent, 100 for a record alone."""
+    """Which edges lie inside an entity; each record's strongest of them in percent, 100 for a record alone.
+
+    `entity` is the number of each record's.
+    """
     left, right = edges.column("l").to_numpy(), edges.column("r").to_numpy()
     held = entity[left] == entity[right]
     best = np.zeros(len(entity))
     for side in (left, right):
         np.maximum.at(best, side[held], edges.column("probability").to_numpy()[held])
-    return held.astype(bool), np.round(np.where(best > 0, best * 100, 100.0), 2)
+    return held, np.round(np.where(best > 0, best * 100, 100.0), 2)
 
 
 def _stats(people: pa.Table, candidates: blocking.Candidates, edges: pa.Table, entity: np.ndarray, found: Clustering,
            generic: Mapping[str, int]) -> dict[tuple[str, str], float]:  # fmt: skip
-    import pyarrow as pa
+    """Counts by (metric, detail). `entity` is the number of each record's."""
     import pyarrow.compute as pc
 
-    codes = pa.array(entity, pa.string()).dictionary_encode().indices.to_numpy()
-    per_entity = np.bincount(codes) if len(codes) else np.zeros(0, dtype=np.int64)
+    per_entity = np.bincount(entity)
+    per_entity = per_entity[per_entity > 0]
     sizes = Counter(per_entity.tolist())
     stats: dict[tuple[str, str], float] = {
         ("records", ""): people.num_rows,

@@ -61,11 +61,17 @@ class Records:
     kept: bool
 
 
-def records(known: Mapping[str, metadata.Watermark]) -> Records:
-    """The records of the last run; `known` are the watermarks of semantic.entity_index."""
+def records(known: Mapping[str, metadata.Watermark], newest: Stored | None = None) -> Records:
+    """The records of the last run; `known` are the watermarks of semantic.entity_index.
+
+    `newest` is semantic.normalized_records as it is now, where the caller has it; mostly the last run has read that.
+    """
     base = known[NORMALIZED_RECORDS.name].last_snapshot_id if NORMALIZED_RECORDS.name in known else None
-    kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
-    found = normalized_records.stored(base if kept else None)
+    if newest is not None and newest.snapshot_id == base:
+        kept, found = base is not None, newest
+    else:
+        kept = base is not None and metadata.load(NORMALIZED_RECORDS).snapshot_by_id(base) is not None
+        found = normalized_records.stored(base if kept else None)
     return Records(found, normalized_records.of_rows(found.rows), kept)
 
 
