@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -54,6 +53,13 @@ class Overrides:
     dropped: Sequence[KeyPair] = ()
 
 
+class Numbered(NamedTuple):
+    """`of` is the number of each record's entity, from 0; `known` the number of each entity."""
+
+    of: np.ndarray
+    known: dict[str, int]
+
+
 @dataclass(frozen=True)
 class State:
     """People, who they are, and the scored pairs (positions in `people`), as an earlier resolution left them."""
@@ -61,6 +67,15 @@ class State:
     people: pa.Table
     entity: np.ndarray
     edges: pa.Table
+
+    @property
+    def numbered(self) -> Numbered:
+        """The entities by number, which are compared and counted in a fraction of the time that texts take."""
+        import pyarrow as pa
+
+        encoded = pa.array(self.entity, pa.string()).dictionary_encode()
+        ids = encoded.dictionary.to_pylist()
+        return Numbered(encoded.indices.to_numpy(), {one: number for number, one in enumerate(ids)})
 
     def by_key(self) -> dict[Key, str]:
         """Record → entity."""
@@ -124,9 +139,8 @@ def resolve(
         seconds[part] = perf_counter() - began
 
     kept = previous if previous is not None and not rescore else None
-    with connect() as con, ThreadPoolExecutor(1) as pool:
-        # to number a million ids takes its time, which DuckDB's work leaves to it
-        numbering = pool.submit(_numbered, previous.entity if previous is not None else np.array([], dtype=object))
+    earlier = previous.numbered if previous is not None else Numbered(np.arange(0), {})
+    with connect() as con:
         with timed("block"):
             if previous is not None and origin is None:
                 origin = compare(people, previous.people)
@@ -163,15 +177,14 @@ def resolve(
             only=loosened if kept is not None else None,
         )  # fmt: skip
         affected = np.isin(found.component, np.unique(found.component[loosened]))
-        number_before, taken = numbering.result()
-        entity = _entities(people, found, before, np.flatnonzero(affected), taken)
-        number = _numbers(entity, affected, origin, number_before, taken)
+        entity = _entities(people, found, before, np.flatnonzero(affected), earlier.known)
+        number = _numbers(entity, affected, origin, earlier)
         held, confidence = _held(number, edges)
     edges = edges.append_column("held", [held])
     stats = _stats(people, candidates, edges, number, found, generic)
     stats["records_touched", ""] = int(np.count_nonzero(loosened))
     stats["records_moved", ""] = int(np.count_nonzero((before != entity) & (before != np.array(None))))
-    concerned = _concerned(number, affected, origin, number_before)
+    concerned = _concerned(number, affected, origin, earlier.of)
     return Resolution(people, entity, edges, confidence, before, affected, origin, concerned, stats, seconds)
 
 
@@ -194,26 +207,14 @@ def _entities(
     return entity
 
 
-def _numbered(entity: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-    """A number for the entity of each record, from 0; and the number of each entity.
-
-    Numbers are compared and counted in a fraction of the time that texts take.
-    """
-    import pyarrow as pa
-
-    encoded = pa.array(entity, pa.string()).dictionary_encode()
-    return encoded.indices.to_numpy(), {one: number for number, one in enumerate(encoded.dictionary.to_pylist())}
-
-
-def _numbers(entity: np.ndarray, affected: np.ndarray, origin: Correspondence | None, before: np.ndarray,
-             known: Mapping[str, int]) -> np.ndarray:  # fmt: skip
-    """The number of each record's entity. `before` and `known` are what `_numbered` gives of the earlier state: only
-    where a record is `affected` its entity can be another."""
+def _numbers(entity: np.ndarray, affected: np.ndarray, origin: Correspondence | None, earlier: Numbered) -> np.ndarray:
+    """The number of each record's entity: that of the earlier state, where it has one."""
     number = np.full(len(entity), -1, dtype=np.int64)
     if origin is not None:
         there = origin.place >= 0
-        number[there] = before[origin.place[there]]
-    new: dict[str, int] = {}
+        number[there] = earlier.of[origin.place[there]]
+    known, new = earlier.known, dict[str, int]()
+    # only these can have another entity than before
     ids = entity[affected].tolist()
     number[affected] = [known[one] if one in known else new.setdefault(one, len(known) + len(new)) for one in ids]
     return number

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,15 @@ from lakehouse import metadata, row_delta
 from lakehouse.semantic import blocking, model, normalized_records
 from lakehouse.semantic.matching import EDGES
 from lakehouse.semantic.records import KEY
-from lakehouse.semantic.resolution import Options, State
+from lakehouse.semantic.resolution import Numbered, Options, State
 from lakehouse.semantic.tables import ENTITY_ALIAS, ENTITY_EDGES, ENTITY_INDEX, NORMALIZED_RECORDS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from lakehouse.row_delta import Stored
+
+    Numbers = np.ndarray[Any, np.dtype[Any]]
 
 MODEL = "semantic.model"
 """Stands among the sources for parameters, options and rules: when they change, all is scored again."""
@@ -47,6 +49,11 @@ class Loaded(State):
     records: Stored
     index: Stored
     scored: Stored
+    by_number: Numbered
+
+    @property
+    def numbered(self) -> Numbered:
+        return self.by_number
 
 
 @dataclass(frozen=True)
@@ -95,20 +102,31 @@ def load(
     people, kept = of_then.people, of_then.kept
     with duckdb.connect() as con:
         con.register("people", _keys(people))
-        con.register("entity_index", index.rows.select(["source", "source_id", "entity_id"]))
-        entities = con.sql("SELECT entity_id FROM people LEFT JOIN entity_index USING (source, source_id)"
-                           " ORDER BY idx").to_arrow_table().column(0)  # fmt: skip
-        whole = kept and not entities.null_count
+        con.register("entity_index", _keys(index.rows))
+        place = _places(con, people.num_rows)
+        whole = kept and bool(np.all(place >= 0))
         if not whole:
-            people = people.filter(entities.is_valid())
-            entities = entities.drop_null()
+            people, place = people.filter(pa.array(place >= 0)), place[place >= 0]
         edges = _edges(con, scored.rows) if whole else EDGES.empty_table()
+    encoded = index.rows.column("entity_id").combine_chunks().dictionary_encode()
+    ids, of = encoded.dictionary.to_numpy(zero_copy_only=False), encoded.indices.to_numpy()[place]
+    by_number = Numbered(of, {one: number for number, one in enumerate(ids.tolist())})
     rescore = not whole or known[MODEL].last_snapshot_id != sources[MODEL] if MODEL in known else True
-    return Loaded(people, entities.to_numpy(), edges, of_then.stored, index, scored), rescore
+    return Loaded(people, ids[of], edges, of_then.stored, index, scored, by_number), rescore
+
+
+def _places(con: DuckDBPyConnection, people: int) -> Numbers:
+    """The position of each of the people in the view `entity_index`, -1 where it is not there."""
+    found = con.execute(
+        "SELECT people.idx AS here, entity_index.idx AS there FROM people JOIN entity_index USING (source, source_id)"
+    ).fetchnumpy()
+    place = np.full(people, -1, dtype=np.int64)
+    place[found["here"]] = found["there"]
+    return place
 
 
 def _keys(people: pa.Table) -> pa.Table:
-    """The keys and positions of people."""
+    """The keys and positions of rows."""
     return people.select(KEY).append_column("idx", pa.array(np.arange(people.num_rows)))
 
 

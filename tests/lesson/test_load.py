@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,57 +12,19 @@ from data_generators import ledger
 from lakehouse.checks.deliveries import sent_days
 from lakehouse.commands.world import generate_day
 from lakehouse.lesson.load import Load, NotFinished, finish, open_deliveries
-from lakehouse.settings import Settings, secrets_file
+from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
-from stack.native.secrets import ensure_secrets
+from tests.webhook_receiver import Receiver, receiving
 
 PEOPLE = 6
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """Answers 503 while `away` is set; counts what it was asked."""
-
-    away = threading.Event()
-    asked = 0
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).asked += 1
-        self._say(503 if self.away.is_set() else 200)
-
-    def do_GET(self) -> None:
-        self._say(200)
-
-    def _say(self, status: int) -> None:
-        body = b'{"messages":1,"quarantined":0}' if status == 200 else b'{"reason":"broker_unavailable"}'
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Not into the test's output."""
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
     """Settings whose webhook API is a server that can be away, with a world whose first day is generated."""
-    ensure_secrets(tmp_path)
-    Receiver.away.clear()
-    Receiver.asked = 0
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    found = Settings(_env_file=secrets_file(tmp_path), data_dir=tmp_path, ingestion_url=url, public_base_url=url)
-    generate_day(found, 1, people=PEOPLE)
-    try:
+    with receiving(tmp_path) as found:
+        generate_day(found, 1, people=PEOPLE)
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_an_outage_in_the_middle_ends_with_a_final_answer_for_each(settings: Settings) -> None:
