@@ -119,6 +119,7 @@ def run() -> dict[str, Any]:
         with clock.part("read"):
             reading = pool.submit(lambda: metadata.load(people_table()).scan().to_arrow().cast(SENT))
             newest = pool.submit(normalized_records.stored)
+            linking = pool.submit(state.links)
             # the libraries that score are loaded while the object store is waited for
             warming = pool.submit(matching.warm_up)
             known = metadata.watermarks(ENTITY_INDEX.name)
@@ -126,7 +127,9 @@ def run() -> dict[str, Any]:
             records = newest.result()
             read = state.records(known, records)
             # what is compared next are records; who they were is read meanwhile
-            loading = pool.submit(state.load, known, {**sources, NORMALIZED_RECORDS.name: None}, read)
+            loading = pool.submit(
+                lambda: state.load(known, {**sources, NORMALIZED_RECORDS.name: None}, read, linking.result())
+            )
             known_now = records is read.stored
             sent, _ = reading.result(), warming.result()
         with clock.part("normalise"):

@@ -82,21 +82,31 @@ def records(known: Mapping[str, metadata.Watermark], newest: Stored | None = Non
     return Records(found, normalized_records.of_rows(found.rows), kept)
 
 
+def links() -> tuple[Stored, Stored]:
+    """semantic.entity_index and semantic.entity_edges as they are now, read side by side."""
+    with ThreadPoolExecutor() as pool:
+        index, scored = pool.map(lambda table: row_delta.read(metadata.load(table)), (ENTITY_INDEX, ENTITY_EDGES))
+    return index, scored
+
+
 def load(
-    known: Mapping[str, metadata.Watermark], sources: Mapping[str, int | None], read: Records | None = None
+    known: Mapping[str, metadata.Watermark],
+    sources: Mapping[str, int | None],
+    read: Records | None = None,
+    linked: tuple[Stored, Stored] | None = None,
 ) -> tuple[Loaded | None, bool]:
     """What the last run left, and whether all has to be scored again: it has new parameters, or is not kept whole.
 
-    `known` are the watermarks of semantic.entity_index, `sources` what this run reads, `read` what `records` gives,
-    where the caller has it. The people come in the order of the table's files.
+    `known` are the watermarks of semantic.entity_index, `sources` what this run reads, `read` and `linked` what
+    `records` and `links` give, where the caller has it. The people come in the order of the table's files.
     """
     import duckdb
 
     # three tables at once: each waits for the object store some of the time
-    with ThreadPoolExecutor() as pool:
-        reading = [pool.submit(row_delta.read, metadata.load(table)) for table in (ENTITY_INDEX, ENTITY_EDGES)]
+    with ThreadPoolExecutor(1) as pool:
+        linking = pool.submit(lambda: linked or links())
         of_then = read or records(known)
-        index, scored = (one.result() for one in reading)
+        index, scored = linking.result()
     if not index.rows.num_rows:
         return None, False
     people, kept = of_then.people, of_then.kept
