@@ -74,6 +74,25 @@ def test_only_what_differs_is_written_and_nothing_is_no_commit(table: Table) -> 
     assert snapshots() == before
 
 
+def test_what_has_to_be_written_before_is_waited_for_and_its_failure_ends_the_merge(table: Table) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        failed = pool.submit(divmod, 1, 0)
+        with pytest.raises(ZeroDivisionError):
+            merge_arrow(TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", batch="two", after=failed)
+        assert stored() == {}
+        gate = threading.Event()
+        first = pool.submit(gate.wait)
+        with ThreadPoolExecutor(1) as other:
+            second = other.submit(
+                merge_arrow, TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", watermark=False, batch="two",
+                after=first,
+            )  # fmt: skip
+            assert stored() == {}
+            gate.set()
+            assert second.result().inserted == 1
+    assert stored() == {"a": 1}
+
+
 def test_a_batch_that_was_committed_is_not_written_again(table: Table) -> None:
     merge({"a": 1}, "one")
     assert not merge({"a": 2}, "one").changed

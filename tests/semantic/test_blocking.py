@@ -53,6 +53,20 @@ def test_an_empty_record_has_no_key(person: Person, table: Table) -> None:
     assert keys(table([person("stripe", 1, None, None)])) == {}
 
 
+def test_a_column_without_any_value_changes_no_key(person: Person, table: Table) -> None:
+    """Of such a column DuckDB is told so; the keys of the others are what they are beside records that have one."""
+    bare = person("shopify", 1, "Anna", "Meyer", email="a.meyer@firm.example", zip="94105")
+    full = person("stripe", 2, "Bob", "Miller", phone="415 555 0132", country="US", birth_date="1980-02-03",
+                  national_id="12-34", street="1 Main Street", city="San Francisco")  # fmt: skip
+    alone = keys(table([bare]))
+    with connect() as con:
+        blocking.register(con, table([bare, full]))
+        blocking.index(con)
+        beside = [row for row in blocking.index_rows(con).to_pylist() if row["source"] == "shopify"]
+    assert alone
+    assert alone == {row["blocking_type"]: row["blocking_key"] for row in beside}
+
+
 def test_the_index_read_back_makes_the_same_blocks(person: Person, table: Table) -> None:
     people = table([person("shopify", n, "Anna", "Meyer", email=f"a{n % 3}@firm.example") for n in range(9)])
     with connect() as con:
