@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,8 @@ SHOWN = {
 }  # fmt: skip
 """Field of the model → the columns that it is compared by."""
 PRIOR = "before looking"
+LABEL_WIDTH = 20
+"""Characters of a line below a step of the waterfall."""
 UP, DOWN, TOTAL = "#2a9d8f", "#d1495b", "#4c6a92"
 
 
@@ -65,8 +68,7 @@ class Explanation:
         shown = [part for part in self.parts if part.weight]
         figure = go.Figure(
             go.Waterfall(
-                x=[f"{part.field}<br><span style='font-size:11px'>{part.agreement}</span>" for part in shown]
-                + ["weight"],
+                x=[*map(_step_label, shown), "weight"],
                 y=[part.weight for part in shown] + [None],
                 measure=["relative"] * len(shown) + ["total"],
                 text=[f"{part.weight:+.1f}" for part in shown] + [f"{self.weight:+.1f}"],
@@ -83,10 +85,17 @@ class Explanation:
         figure.add_hline(y=limit, line_dash="dash", line_color="#6b7280", layer="below",
                          annotation_text=f"a match from {self.threshold:g} on",
                          annotation_position="bottom left")  # fmt: skip
+        figure.update_xaxes(tickangle=0)
         figure.update_layout(
             title=f"{self.verdict} Probability {self.probability:.4f}", yaxis_title="match weight, log2"
         )
         return figure
+
+
+def _step_label(part: Part) -> str:
+    """The field, and below it in lines that do not run into the neighbours' what agrees."""
+    lines = "<br>".join(textwrap.wrap(part.agreement, LABEL_WIDTH))
+    return f"{part.field}<br><span style='font-size:11px'>{lines}</span>"
 
 
 def person(key: Key) -> Person:
