@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -97,6 +98,7 @@ class SteadyLoad(Load):
     def __init__(self, settings: Settings, *, rate: int, retry_scale: float = RETRY_SCALE) -> None:
         super().__init__(settings, rate=rate, retry_scale=retry_scale)
         self._maker = _Maker(settings)
+        self._last_day = threading.Event()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,7 +115,7 @@ class SteadyLoad(Load):
         return min(waiting, default=None)
 
     def _deliveries(self) -> Iterator[dict[str, Any]]:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self._last_day.is_set():
             day = self._next_day()
             if day is None:
                 self._maker.wait()
@@ -124,11 +126,12 @@ class SteadyLoad(Load):
                     return
                 self.begun += 1
                 yield delivery
+        self.ended = self.ended or time.time()
 
     def pause(self) -> None:
-        """Begin no more deliveries; those under way go on."""
-        self.ended = self.ended or time.time()
-        self._stop.set()
+        """Begin no more days. What is left of the one under way is sent: the ledger of a run that goes on wants an
+        answer to each of its deliveries."""
+        self._last_day.set()
 
     async def _send(self) -> None:
         with ExitStack() as opened:

@@ -9,6 +9,7 @@ import pytest
 
 from lakehouse.chaos import load
 from lakehouse.commands.world import generate_day
+from lakehouse.lesson.load import open_deliveries
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
 from tests.webhook_receiver import receiving
@@ -29,6 +30,11 @@ def test_days_are_made_beside_it(settings: Settings, monkeypatch: pytest.MonkeyP
     with load.SteadyLoad(settings, rate=RATE) as storm:
         wait_until(lambda: storm.begun > there + RATE, timeout=60, what="more than the first day to be sent")
         storm.pause()
+        # somebody waits for something else under the load that has ended, and looks at the books
+        wait_until(lambda: storm.ended and not any(open_deliveries(settings, day) for day in storm.days),
+                   timeout=30, what="an answer to each delivery of the days that were begun")  # fmt: skip
+        days = list(storm.days)
+    assert storm.days == days
     found = load.figures(storm.attempts(), storm.began, storm.ended)
     assert len(storm.days) > 1
     assert found.new >= found.taken >= there
