@@ -162,7 +162,8 @@ def merge_arrow(
         new = fit(table, rows)
         summary = {BATCH_ID: batch, RUN_ID: run_id}
         current, counts = _merge_batch(table, current, new, by, only, stored, summary, after)
-    elif after is not None:
+    if after is not None:
+        # also where there was nothing to write: who waits for this waits for that
         after.result()
     if watermark:
         metadata.advance(table.name, sources, batch)
@@ -188,8 +189,6 @@ def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, on
     from lakehouse.row_delta import read
 
     if only is not None and not len(only):
-        if after is not None:
-            after.result()
         return current, {}
     pause = threading.Event()
     for attempt in range(1, ATTEMPTS + 1):
@@ -199,10 +198,10 @@ def _merge_batch(table: Table, current: IcebergTable, new: pa.Table, by: str, on
         old, wanted = (stored.rows, new) if only is None else (_among(t, by, only) for t in (stored.rows, new))
         changes = _differences(table, old, wanted)
         counts = {action: keys.num_rows for action, keys in changes.items()}
-        if after is not None:
-            after.result()
         if not any(counts.values()):
             break
+        if after is not None:
+            after.result()
         try:
             _write(current, stored, wanted, changes, summary)
         except CommitFailedException:

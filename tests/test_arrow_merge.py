@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.stack
+UNWRITTEN_SECONDS = 3
+"""Longer than a merge of a row takes that waits for nobody."""
 TABLE = Table(
     "staging.test_arrow_merge",
     "one row per id",
@@ -74,22 +76,37 @@ def test_only_what_differs_is_written_and_nothing_is_no_commit(table: Table) -> 
     assert snapshots() == before
 
 
-def test_what_has_to_be_written_before_is_waited_for_and_its_failure_ends_the_merge(table: Table) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        failed = pool.submit(divmod, 1, 0)
-        with pytest.raises(ZeroDivisionError):
-            merge_arrow(TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", batch="two", after=failed)
-        assert stored() == {}
-        gate = threading.Event()
+def test_nothing_is_written_where_what_comes_before_has_failed(table: Table) -> None:
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        merge_arrow(TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", batch="one",
+                    after=pool.submit(divmod, 1, 0))  # fmt: skip
+    assert stored() == {}
+
+
+def test_it_is_compared_before_and_written_after_what_comes_before(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, gate = threading.Event(), threading.Event()
+    differences = arrow_merge._differences
+
+    def noted(*arguments: Any) -> dict[str, pa.Table]:
+        found = differences(*arguments)
+        compared.set()
+        return found
+
+    monkeypatch.setattr(arrow_merge, "_differences", noted)
+    with ThreadPoolExecutor(2) as pool:
         first = pool.submit(gate.wait)
-        with ThreadPoolExecutor(1) as other:
-            second = other.submit(
-                merge_arrow, TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", watermark=False, batch="two",
-                after=first,
-            )  # fmt: skip
+        second = pool.submit(merge_arrow, TABLE, rows({"a": 1}), by="id", sources={}, run_id="test", watermark=False,
+                             batch="one", after=first)  # fmt: skip
+        try:
+            assert compared.wait(30)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=UNWRITTEN_SECONDS)
             assert stored() == {}
+        finally:
             gate.set()
-            assert second.result().inserted == 1
+        assert second.result().inserted == 1
     assert stored() == {"a": 1}
 
 

@@ -26,7 +26,7 @@ MAX_BLOCK = 40
 HASHED = ("email_n", "phone_n")
 """Columns of which `hash_keys` keeps a number, too."""
 BATCH = 8_192
-"""Records."""
+"""Rows of an Arrow table that DuckDB is given: a processor takes a batch at a time, so a few must not be all in one."""
 REPORTED_BLOCKS = 20
 """Of the blocks that were dropped, so many are named, largest first."""
 
@@ -110,7 +110,6 @@ def _view(con: DuckDBPyConnection, people: pa.Table, idx: Numbers | None) -> Non
 
     rows = people.select(["source", "source_id", "created_at", "merged_into", *COMPARABLE])
     if idx is not None:
-        # in small batches, for DuckDB gives a processor a batch at a time
         rows = pa.Table.from_batches(rows.take(pa.array(idx)).combine_chunks().to_batches(BATCH), rows.schema)
     numbers = np.arange(people.num_rows) if idx is None else idx
     con.register("people_arrow", rows.append_column("idx", pa.array(numbers, pa.int64())))

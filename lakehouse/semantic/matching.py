@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from lakehouse.semantic import frequencies, model
+from lakehouse.semantic.blocking import BATCH
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 MAX_NAMES = 3
 """A mailbox or number used under more different names than this is a desk's: it stops being evidence."""
 
-BATCH = 8_192
-"""Pairs."""
 ROW_GROUP = 122_880
 """Rows that one processor goes through in DuckDB's tables."""
 STRONGEST_FIRST = [("weight", "descending"), ("l", "ascending"), ("r", "ascending")]
@@ -135,8 +134,8 @@ def _parts(con: DuckDBPyConnection) -> int:
     DuckDB gives a processor a row group at a time, and Splink's query goes along the records: so few of them would all
     be one processor's.
     """
-    found = con.execute("SELECT current_setting('threads')::INT, count(*) FROM compared").fetchall()
-    threads, records = found[0]
+    sql = "SELECT current_setting('threads')::INT, count(*) FROM compared"
+    threads, records = con.execute(sql).fetchall()[0]
     return 1 if records > threads * ROW_GROUP else int(threads)
 
 
@@ -179,7 +178,7 @@ def _drop_impossible(con: DuckDBPyConnection, pairs: str, likely: str) -> None:
     """The table `likely` of `pairs` without those that are no edge whatever they score. Most pairs are of a household
     or of colleagues; to look at the given names costs a tenth of scoring all fields."""
     sides = ", ".join(f"a.{column} AS {column}_l, b.{column} AS {column}_r" for column in COMPARED)
-    # one after the other, the cheap ones first: of an `OR` DuckDB chooses the order by chance
+    # one after the other, the cheap ones first: what an `OR` joins DuckDB orders by an estimate of its own
     possible = " ".join(f"WHEN {sql} THEN true" for sql in (model.NULL["name"], *model.CERTAIN, *model.POSSIBLE_NAMES))
     con.execute(
         f"""

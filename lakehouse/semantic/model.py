@@ -34,8 +34,8 @@ DIFFERENT_NAME, HOUSEHOLD_NAME = 0, 1
 def _first(cheap: str, then: str) -> str:
     """SQL: both hold; the second is looked at only where the first does.
 
-    Of `AND` and `OR` DuckDB chooses the order by itself and by chance, as it goes: what counts edits costs
-    much more than what compares two texts.
+    What `AND` and `OR` join DuckDB orders by an estimate of its own, and to count edits costs much more than to compare
+    two texts.
     """
     return f"CASE WHEN {cheap} THEN {then} ELSE false END"
 

@@ -12,14 +12,14 @@ from lakehouse.commands.world import generate_day
 from lakehouse.lesson.load import open_deliveries
 from lakehouse.settings import Settings
 from lakehouse.waiting import wait_until
-from tests.webhook_receiver import receiving
+from tests.webhook_receiver import Receiver, receiving
 
 RATE = 50
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[Settings]:
-    with receiving(tmp_path) as found:
+    with receiving(tmp_path, Receiver().answer) as found:
         generate_day(found, 1, people=50)
         yield found
 

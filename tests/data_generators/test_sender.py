@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from data_generators.ledger import Ledger, final_outcomes, ledger_path, read_att
 from data_generators.sender import MANNERS, Sender, TokenBucket
 from data_generators.signing import Signer
 from lakehouse.ingestion import signatures
+from tests import webhook_receiver
 
 SECRETS = {"shopify": "hush", "stripe": "whsec_hush", "hubspot": "hush-hush"}
 Request = tuple[str, dict[str, str], bytes]
@@ -45,31 +45,9 @@ class Receiver:
 
 
 @contextmanager
-def serving(receiver: Receiver, port: int = 0) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = receiver.answer(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-            answer = b'{"status":"accepted","messages":1,"quarantined":0}' if status == 200 else b'{"reason":"planned"}'
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            """Not into the test's output."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def serving(receiver: Receiver) -> Iterator[str]:
+    with webhook_receiver.serving(receiver.answer, reason="planned") as url:
+        yield url
 
 
 def delivery(number: int, sender: str = "shopify", sign: str = "right") -> dict[str, Any]:

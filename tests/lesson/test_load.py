@@ -20,20 +20,25 @@ PEOPLE = 6
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Settings]:
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, receiver: Receiver) -> Iterator[Settings]:
     """Settings whose webhook API is a server that can be away, with a world whose first day is generated."""
-    with receiving(tmp_path) as found:
+    with receiving(tmp_path, receiver.answer) as found:
         generate_day(found, 1, people=PEOPLE)
         yield found
 
 
-def test_an_outage_in_the_middle_ends_with_a_final_answer_for_each(settings: Settings) -> None:
+def test_an_outage_in_the_middle_ends_with_a_final_answer_for_each(settings: Settings, receiver: Receiver) -> None:
     with Load(settings, rate=20, most=200, retry_scale=0.0001) as load:
-        wait_until(lambda: Receiver.asked >= 10, timeout=10, what="the first requests")
-        Receiver.away.set()
-        before = Receiver.asked
-        wait_until(lambda: Receiver.asked >= before + 10, timeout=10, what="requests that fail")
-        Receiver.away.clear()
+        wait_until(lambda: receiver.asked >= 10, timeout=10, what="the first requests")
+        receiver.away.set()
+        before = receiver.asked
+        wait_until(lambda: receiver.asked >= before + 10, timeout=10, what="requests that fail")
+        receiver.away.clear()
 
     assert load.days[0] == 2
     assert load.begun > 0
@@ -44,13 +49,13 @@ def test_an_outage_in_the_middle_ends_with_a_final_answer_for_each(settings: Set
     assert len(accepted) == len(set(accepted)), "a delivery that was accepted was sent again"
 
 
-def test_a_run_that_was_interrupted_is_finished_by_the_next(settings: Settings) -> None:
+def test_a_run_that_was_interrupted_is_finished_by_the_next(settings: Settings, receiver: Receiver) -> None:
     class Interrupted(Exception):
         pass
 
     def cut_off() -> None:
         with Load(settings, rate=2, most=50):
-            wait_until(lambda: Receiver.asked > 0, timeout=10, what="the first request")
+            wait_until(lambda: receiver.asked > 0, timeout=10, what="the first request")
             raise Interrupted
 
     with pytest.raises(Interrupted):
@@ -74,8 +79,8 @@ def test_it_works_where_an_event_loop_runs_already(settings: Settings) -> None:
     assert open_deliveries(settings, day) == []
 
 
-def test_what_is_given_up_for_good_is_named(settings: Settings) -> None:
-    Receiver.away.set()
+def test_what_is_given_up_for_good_is_named(settings: Settings, receiver: Receiver) -> None:
+    receiver.away.set()
     with pytest.raises(NotFinished, match=r"by day: \{1: \d+\}"):
         finish(settings, [1], rate=5000, retry_scale=0)
     last = ledger.summary(ledger.read_attempts(settings.world_dir, 1))
