@@ -24,6 +24,8 @@ from data_generators.signing import Signer
 
 MAX_OPEN = 2_000
 """Deliveries under way or waiting for their next attempt; beyond it no new one starts."""
+CATCH_UP_SECONDS = 5.0
+"""Of a steady load: merchants do not sell less because this process had to wait for a processor."""
 RETRY_4XX = 1
 """Real senders try a 4xx as often as a 5xx; here once more has to do, for the answer is the same."""
 TRY_LATER = (408, 429)
@@ -53,11 +55,15 @@ MANNERS = {
 
 
 class TokenBucket:
-    """Lets `rate` a second through, after a first burst of at most a tenth of a second's worth."""
+    """Lets `rate` a second through, after a first burst of at most a tenth of a second's worth.
 
-    def __init__(self, rate: float) -> None:
-        self._rate, self._next = rate, 0.0
-        self._burst = max(1.0, rate / 10) / rate
+    Who comes later than that has lost his turns; with `catch_up` he has those of so many seconds still.
+    """
+
+    def __init__(self, rate: float, *, catch_up: float = 0.0) -> None:
+        burst = max(1.0, rate / 10) / rate
+        self._rate, self._next = rate, time.monotonic() - burst
+        self._burst = max(burst, catch_up)
 
     async def take(self) -> None:
         """Return when it is one's turn."""
@@ -127,7 +133,8 @@ class Sender:
     ) -> None:
         self._url, self._signer, self._ledger = url.rstrip("/"), signer, ledger
         self._concurrency, self._scale, self._done = concurrency, retry_scale, done
-        self._bucket, self._again, self._steady = TokenBucket(rate), TokenBucket(rate), steady
+        self._bucket = TokenBucket(rate, catch_up=CATCH_UP_SECONDS if steady else 0.0)
+        self._again, self._steady = TokenBucket(rate), steady
         self._context = ssl.create_default_context()
         self._lanes: asyncio.LifoQueue[httpcore.AsyncConnectionPool] = asyncio.LifoQueue()
         self._open = asyncio.Semaphore(most_open)

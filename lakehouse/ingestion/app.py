@@ -21,6 +21,7 @@ from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from lakehouse.ingestion import messages, signatures
+from lakehouse.ingestion.docs_page import add_docs_page
 from lakehouse.ingestion.messages import Message
 from lakehouse.ingestion.publisher import NotAcknowledged, Publisher
 from lakehouse.settings import Settings, get_settings
@@ -311,7 +312,10 @@ def create_app(settings: Settings | None = None, topic_prefix: str = "") -> Fast
         lifespan=lifespan,
         # a redirect would lead to wherever the Host header says
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
+    add_docs_page(app)
 
     def route(path: str, source: str, verify: Verify, summary: str) -> None:
         async def handle(request: Request) -> Response:

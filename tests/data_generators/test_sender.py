@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -190,6 +190,31 @@ def test_the_rate_is_kept() -> None:
 
     # a lower bound only: a slow machine may take longer, none may be faster
     assert asyncio.run(take(250)) >= 0.35
+
+
+def takes_after_standing_still(seconds: float, bucket: Callable[[], TokenBucket], count: int) -> float:
+    """Seconds of so many turns, after the first one and a time in which the process did nothing."""
+
+    async def take() -> float:
+        made = bucket()
+        await made.take()
+        threading.Event().wait(seconds)
+        began = time.monotonic()
+        for _ in range(count):
+            await made.take()
+        return time.monotonic() - began
+
+    return asyncio.run(take())
+
+
+def test_a_load_by_the_clock_catches_up_with_what_a_busy_machine_kept_from_it() -> None:
+    # the half second was worth 200 turns; who does not catch up has 40 of them still and waits 0.4 s for the others
+    assert takes_after_standing_still(0.5, lambda: TokenBucket(400, catch_up=5.0), 200) < 0.3
+    assert takes_after_standing_still(0.5, lambda: TokenBucket(400), 200) >= 0.3
+
+
+def test_what_it_catches_up_with_has_a_bound() -> None:
+    assert takes_after_standing_still(0.5, lambda: TokenBucket(400, catch_up=0.2), 200) >= 0.2
 
 
 def test_a_steady_load_goes_on_beside_what_waits_for_its_next_attempt(tmp_path: Path) -> None:
