@@ -74,7 +74,9 @@ def prepare(settings: Settings) -> None:
         identity.write_text(urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="), encoding="utf-8")
     if (data / "meta.properties").exists():
         return
-    arguments = ("format", "-t", identity.read_text(encoding="utf-8"), "-c", str(properties), "--ignore-formatted")
+    # with "=": one id in 64 begins with "-", and would be read as an option
+    cluster = f"--cluster-id={identity.read_text(encoding='utf-8')}"
+    arguments = ("format", cluster, "-c", str(properties), "--ignore-formatted")
     command = _java(settings, "kafka.tools.StorageTool", *arguments)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
