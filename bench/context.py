@@ -21,7 +21,7 @@ class Bench:
 
     stack: OwnStack
     quick: bool = False
-    orders: int = 200_000
+    orders: int = 1_000_000
     """Of the pipeline's part."""
     people: int = 450_000
     """Of entity resolution's part."""

@@ -57,7 +57,7 @@ MANNERS = {
 class TokenBucket:
     """Lets `rate` a second through, after a first burst of at most a tenth of a second's worth.
 
-    Who comes later than that has lost his turns; with `catch_up` he has those of so many seconds still.
+    A caller who comes later than that has lost the turns between; with `catch_up` those of so many seconds are kept.
     """
 
     def __init__(self, rate: float, *, catch_up: float = 0.0) -> None:

@@ -209,15 +209,14 @@ def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Chec
     rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
         quarantined = F.col("topic") == QUARANTINE_TOPIC
-        # by columns: a million bodies as rows would cost this process more than the engines' whole work
-        counted = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().toArrow()
+        counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()
         erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
     finally:
         rows.unpersist()
     stored: dict[bool, dict[str, int]] = {True: {}, False: {}}
-    for aside, body, count in zip(*(column.to_pylist() for column in counted.columns), strict=True):
-        stored[aside][body] = count
+    for row in counts:
+        stored[row["quarantined"]][row["body"]] = row["count"]
     owed = book_of(attempts)
     for row, body in named_bodies(erased, owed):
         of_topic = stored[row["topic"] == QUARANTINE_TOPIC]

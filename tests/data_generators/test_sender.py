@@ -208,13 +208,13 @@ def takes_after_standing_still(seconds: float, bucket: Callable[[], TokenBucket]
 
 
 def test_a_load_by_the_clock_catches_up_with_what_a_busy_machine_kept_from_it() -> None:
-    # the half second was worth 200 turns; who does not catch up has 40 of them still and waits 0.4 s for the others
-    assert takes_after_standing_still(0.5, lambda: TokenBucket(400, catch_up=5.0), 200) < 0.3
-    assert takes_after_standing_still(0.5, lambda: TokenBucket(400), 200) >= 0.3
+    # the second was worth 200 turns; who does not catch up has 20 of them still and waits 0.9 s for the others
+    assert takes_after_standing_still(1, lambda: TokenBucket(200, catch_up=5.0), 200) < 0.8
+    assert takes_after_standing_still(1, lambda: TokenBucket(200), 200) >= 0.8
 
 
 def test_what_it_catches_up_with_has_a_bound() -> None:
-    assert takes_after_standing_still(0.5, lambda: TokenBucket(400, catch_up=0.2), 200) >= 0.2
+    assert takes_after_standing_still(1, lambda: TokenBucket(200, catch_up=0.5), 200) >= 0.4
 
 
 def test_a_steady_load_goes_on_beside_what_waits_for_its_next_attempt(tmp_path: Path) -> None:
