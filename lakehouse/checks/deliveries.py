@@ -7,7 +7,7 @@ attempt that timed out may have been stored all the same: such messages are coun
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,7 @@ def book_of(attempts: Iterable[Mapping[str, Any]]) -> dict[str, Book]:
 
 
 def accepted_check(
-    name: str, where: str, owed: Mapping[str, Book], stored: Mapping[str, int], quarantine: bool
+    name: str, where: str, owed: Mapping[str, Book], stored: Mapping[str | None, int], quarantine: bool
 ) -> Check:
     """Messages acknowledged to the sender are there, and no more of them than it asked for."""
     lost, extra = [], []
@@ -199,25 +199,36 @@ def named_bodies(erased: Iterable[Any], owed: Iterable[str]) -> Iterator[tuple[A
                     if row["erasure_id"] == erasure_id and row["body"] in bodies)  # fmt: skip
 
 
-def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Check]:
-    """All checks from the sender's ledger to raw."""
+def stored_bodies(rows: DataFrame, owed: Collection[str]) -> dict[bool, dict[str | None, int]]:
+    """Rows by (in quarantine, hash of the body); what other senders stored is one number, under None.
+
+    There may be many more of those than of ours, so they are counted where they are.
+    """
+    import pyarrow as pa
     from pyspark.sql import functions as F
 
+    ours = rows.sparkSession.createDataFrame(pa.table({"body": pa.array(sorted(owed), pa.string())}))
+    known = rows.join(F.broadcast(ours.withColumn("ours", F.lit(True))), "body", "left")
+    quarantined = F.col("topic") == QUARANTINE_TOPIC
+    counts = known.groupBy(quarantined.alias("quarantined"), F.when(F.col("ours"), F.col("body")).alias("body")).count()
+    found: dict[bool, dict[str | None, int]] = {True: {}, False: {}}
+    for row in counts.collect():
+        found[row["quarantined"]][row["body"]] = row["count"]
+    return found
+
+
+def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Check]:
+    """All checks from the sender's ledger to raw."""
     days = sent_days(world_dir)
-    attempts = [attempt for day in days for attempt in ledger.read_attempts(world_dir, day)]
+    owed = book_of(attempt for day in days for attempt in ledger.read_attempts(world_dir, day))
     there = cut.rows(spark)
     rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
     try:
-        quarantined = F.col("topic") == QUARANTINE_TOPIC
-        counts = rows.where("erasure_id IS NULL").groupBy(quarantined.alias("quarantined"), "body").count().collect()
+        stored = stored_bodies(rows.where("erasure_id IS NULL"), owed)
         erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
     finally:
         rows.unpersist()
-    stored: dict[bool, dict[str, int]] = {True: {}, False: {}}
-    for row in counts:
-        stored[row["quarantined"]][row["body"]] = row["count"]
-    owed = book_of(attempts)
     for row, body in named_bodies(erased, owed):
         of_topic = stored[row["topic"] == QUARANTINE_TOPIC]
         of_topic[body] = of_topic.get(body, 0) + 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse.checks.check import Check, named, read_by, waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import DataFrame, SparkSession
 
 STAGED = {
@@ -51,57 +54,80 @@ def same_keys(check: str, left: DataFrame, right: DataFrame, key: str, names: tu
     return Check(check, names[0], a, names[1], b, detail=both_ways(left, right, key, names), note=note)
 
 
-def event_checks(spark: SparkSession) -> list[Check]:
-    """Distinct events of raw = rows of staging.webhook_events, whose duplicates are the other rows of raw."""
+class _Found(NamedTuple):
+    """What a raw table holds: rows, and distinct events among them."""
+
+    rows: int = 0
+    events: int = 0
+
+
+def _rows_and_events(ids: Mapping[str, DataFrame]) -> defaultdict[str, _Found]:
+    """Rows and events of each table, all in one query; `ids` are the webhook ids of its rows."""
+    from functools import reduce
+
     from pyspark.sql import functions as F
 
-    booked = {
-        row["raw_table"]: row
-        for row in spark.table("staging.webhook_events")
+    frames = [frame.withColumn("raw_table", F.lit(table)) for table, frame in ids.items()]
+    counted = (
+        reduce(lambda a, b: a.unionByName(b), frames)
+        .groupBy("raw_table")
+        .agg(F.count("*").alias("rows"), F.count_distinct("webhook_id").alias("events"))
+        .collect()
+    )
+    return defaultdict(_Found, {row["raw_table"]: _Found(row["rows"], row["events"]) for row in counted})
+
+
+class _Booked(NamedTuple):
+    """What staging's books say of a raw table, in events; `explained` are the rejected ones whose reason is kept."""
+
+    events: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    explained: int = 0
+
+
+def _books(spark: SparkSession) -> defaultdict[str, _Booked]:
+    """staging's books by raw table."""
+    from pyspark.sql import functions as F
+
+    reasons = spark.table("staging.rejects").groupBy("raw_table").agg(F.count_distinct("webhook_id").alias("explained"))
+    rows = (
+        spark.table("staging.webhook_events")
         .groupBy("raw_table")
         .agg(
             F.count("*").alias("events"),
             F.sum("duplicates").alias("duplicates"),
             F.count_if(F.col("status") == "rejected").alias("rejected"),
         )
+        .join(reasons, "raw_table", "full_outer")
+        .na.fill(0)
         .collect()
-    }
-    refused = {
-        row["raw_table"]: row["events"]
-        for row in spark.table("staging.rejects")
-        .groupBy("raw_table")
-        .agg(F.count_distinct("webhook_id").alias("events"))
-        .collect()
-    }
-    checks = []
-    for raw_table, target in STAGED.items():
-        raw = read_by(spark, raw_table, target).select("_webhook_id")
-        found = raw.agg(F.count("*").alias("rows"), F.count_distinct("_webhook_id").alias("events")).collect()[0]
-        mine = booked.get(raw_table)
-        events, duplicates, rejected = (mine["events"], mine["duplicates"], mine["rejected"]) if mine else (0, 0, 0)
-        problems = []
-        if found["rows"] - duplicates != events or found["events"] != events:
-            ids = raw.selectExpr("_webhook_id AS webhook_id").distinct()
-            books = spark.table("staging.webhook_events").where(F.col("raw_table") == raw_table)
-            problems.append(both_ways(ids, books, "webhook_id", (raw_table, "staging.webhook_events")))
-            problems.append("" if found["events"] != events else "duplicates were counted wrongly")
-        if rejected != refused.get(raw_table, 0):
-            problems.append(f"{rejected:,} events rejected, of {refused.get(raw_table, 0):,} the reason is kept")
-        notes = [f"{found['rows']:,} rows - {duplicates:,} duplicates"]
-        notes += [f"{rejected:,} rejected with a reason"] if rejected else []
-        notes += filter(None, [waiting(raw_table, target)])
-        checks.append(
-            Check(
-                "raw - duplicates = staging events",
-                raw_table,
-                found["rows"] - duplicates,
-                "staging.webhook_events",
-                events,
-                detail="; ".join(filter(None, problems)),
-                note=", ".join(notes),
-            )
-        )
-    return checks
+    )
+    return defaultdict(_Booked, {row["raw_table"]: _Booked(*(row[name] for name in _Booked._fields)) for row in rows})
+
+
+def event_checks(spark: SparkSession) -> list[Check]:
+    """Distinct events of raw = rows of staging.webhook_events, whose duplicates are the other rows of raw."""
+    ids = {table: read_by(spark, table, target).selectExpr("_webhook_id AS webhook_id")
+           for table, target in STAGED.items()}  # fmt: skip
+    found, booked = _rows_and_events(ids), _books(spark)
+    return [_event_check(ids[table], table, found[table], booked[table]) for table in STAGED]
+
+
+def _event_check(ids: DataFrame, raw_table: str, found: _Found, booked: _Booked) -> Check:
+    """The line of one raw table. Ids are compared one by one only where numbers differ."""
+    books, unique = "staging.webhook_events", found.rows - booked.duplicates
+    problems, notes = [], [f"{found.rows:,} rows - {booked.duplicates:,} duplicates"]
+    if not unique == found.events == booked.events:
+        mine = ids.sparkSession.table(books).where(f"raw_table = '{raw_table}'")
+        problems.append(both_ways(ids.distinct(), mine, "webhook_id", (raw_table, books)))
+        problems += ["duplicates were counted wrongly"] if found.events == booked.events else []
+    if booked.rejected != booked.explained:
+        problems.append(f"{booked.rejected:,} events rejected, of {booked.explained:,} the reason is kept")
+    notes += [f"{booked.rejected:,} rejected with a reason"] if booked.rejected else []
+    notes += filter(None, [waiting(raw_table, STAGED[raw_table])])
+    return Check("raw - duplicates = staging events", raw_table, unique, books, booked.events,
+                 detail="; ".join(filter(None, problems)), note=", ".join(notes))  # fmt: skip
 
 
 def order_check(spark: SparkSession) -> Check:
