@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import kaleido
 import plotly.graph_objects as go
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -109,8 +110,9 @@ def draw(parts: Mapping[str, Mapping[str, Any]], folder: Path) -> list[Path]:
         target = folder / f"{name}.{'png' if png else 'html'}"
         (folder / f"{name}.{'html' if png else 'png'}").unlink(missing_ok=True)
         if png:
-            made.write_image(target, scale=1.5)
+            # without MathJax: no picture has a formula, and it would be fetched from far away for each
+            kaleido.write_fig_sync(made, path=target, opts={"scale": 1.5}, kopts={"mathjax": False})
         else:
-            made.write_html(target, include_plotlyjs="cdn")
+            made.write_html(target, include_plotlyjs="directory")
         written.append(target)
     return written

@@ -1,5 +1,5 @@
 -- hubspot.companies → raw.hubspot_companies: thin events, one property of one company each.
-INSERT INTO lakehouse.`raw`.hubspot_companies
+INSERT INTO lakehouse.`raw`.hubspot_companies /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     TRY_CAST(JSON_VALUE(json, '$.eventId') AS BIGINT)                         AS event_id,
     TRY_CAST(JSON_VALUE(json, '$.subscriptionId') AS BIGINT)                  AS subscription_id,

@@ -1,5 +1,5 @@
 -- hubspot.contacts → raw.hubspot_contacts: thin events, one property of one contact each.
-INSERT INTO lakehouse.`raw`.hubspot_contacts
+INSERT INTO lakehouse.`raw`.hubspot_contacts /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     TRY_CAST(JSON_VALUE(json, '$.eventId') AS BIGINT)                         AS event_id,
     TRY_CAST(JSON_VALUE(json, '$.subscriptionId') AS BIGINT)                  AS subscription_id,

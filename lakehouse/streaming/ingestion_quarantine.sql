@@ -1,5 +1,5 @@
 -- ingestion.quarantine → raw.ingestion_quarantine: verified, but unknown or unparsable; with the reason.
-INSERT INTO lakehouse.`raw`.ingestion_quarantine
+INSERT INTO lakehouse.`raw`.ingestion_quarantine /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     _reason AS reason,
     _payload, _source, _webhook_topic, _webhook_id, _source_topic, _api_version,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.engines.catalog import iceberg_catalog
 from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
-from lakehouse.engines.kafka import end_offsets
+from lakehouse.engines.kafka import PARTITIONS, end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.metadata import ERASED_PLACES
 from lakehouse.settings import Settings
@@ -100,7 +100,10 @@ def _rows(settings: Settings) -> int:
 
 def submit(settings: Settings, resume_from: str | None) -> str:
     """Submit the job; returns its id. Use `ensure_running` unless you know that none runs."""
-    properties = {"execution.state-recovery.path": resume_from} if resume_from else {}
+    # a reader for each partition: to take bodies apart is most of the work. Writers are one a table, see the INSERTs:
+    # another one would mean another file at each checkpoint
+    properties = {"table.exec.resource.default-parallelism": str(PARTITIONS)}
+    properties |= {"execution.state-recovery.path": resume_from} if resume_from else {}
     *before, job = script(settings)
     with SqlGateway(settings, properties) as gateway:
         for statement in before:

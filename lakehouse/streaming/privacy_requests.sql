@@ -1,5 +1,5 @@
 -- privacy.requests → raw.privacy_requests: who asked to be forgotten or shown, from any sender.
-INSERT INTO lakehouse.`raw`.privacy_requests
+INSERT INTO lakehouse.`raw`.privacy_requests /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     COALESCE(JSON_VALUE(json, '$.customer.id'), JSON_VALUE(json, '$.objectId'), JSON_VALUE(json, '$.shop_id')) AS subject_id,
     JSON_VALUE(json, '$.customer.email')                                                                       AS subject_email,

@@ -1,5 +1,5 @@
 -- shopify.customers → raw.shopify_customers: every state a customer record was in.
-INSERT INTO lakehouse.`raw`.shopify_customers
+INSERT INTO lakehouse.`raw`.shopify_customers /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     TRY_CAST(JSON_VALUE(json, '$.id') AS BIGINT)              AS id,
     JSON_VALUE(json, '$.admin_graphql_api_id')                AS admin_graphql_api_id,

@@ -1,5 +1,5 @@
 -- shopify.orders → raw.shopify_orders: every state an order was in, as it was sent.
-INSERT INTO lakehouse.`raw`.shopify_orders
+INSERT INTO lakehouse.`raw`.shopify_orders /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     TRY_CAST(JSON_VALUE(json, '$.id') AS BIGINT)           AS id,
     JSON_VALUE(json, '$.admin_graphql_api_id')             AS admin_graphql_api_id,

@@ -61,7 +61,7 @@ def insert(topic: str) -> str:
 
 
 def statement_set() -> str:
-    """All inserts as one job: one slot, one checkpoint for all topics."""
+    """All inserts as one job: a slot for each reader, one checkpoint for all topics."""
     return "EXECUTE STATEMENT SET\nBEGIN\n" + "\n".join(insert(topic) for topic in TOPICS) + "\nEND"
 
 

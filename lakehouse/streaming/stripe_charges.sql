@@ -1,5 +1,5 @@
 -- stripe.charges → raw.stripe_charges: the event's envelope, and the charge inside it.
-INSERT INTO lakehouse.`raw`.stripe_charges
+INSERT INTO lakehouse.`raw`.stripe_charges /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     JSON_VALUE(json, '$.id')                                                           AS event_id,
     JSON_VALUE(json, '$.type')                                                         AS event_type,

@@ -1,5 +1,5 @@
 -- stripe.customers → raw.stripe_customers: the event's envelope, and the customer inside it.
-INSERT INTO lakehouse.`raw`.stripe_customers
+INSERT INTO lakehouse.`raw`.stripe_customers /*+ OPTIONS('write-parallelism' = '1') */
 SELECT
     JSON_VALUE(json, '$.id')                                                           AS event_id,
     JSON_VALUE(json, '$.type')                                                         AS event_type,

@@ -52,4 +52,5 @@ def test_not_even_what_is_submitted_holds_the_brokers_password(settings: Setting
 def test_all_topics_are_one_job() -> None:
     job = statements.statement_set()
     assert job.count("INSERT INTO") == len(TOPICS)
+    assert job.count("OPTIONS('write-parallelism' = '1')") == len(TOPICS), "one file a table and checkpoint"
     assert job.startswith("EXECUTE STATEMENT SET")
