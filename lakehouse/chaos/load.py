@@ -54,8 +54,9 @@ def stock_up(settings: Settings, deliveries: int) -> int:
     return there
 
 
-class _Maker:
-    """Makes days in a process of its own: in this one the load would stand still meanwhile."""
+class Maker:
+    """Makes days in a process of its own: in this one the load would stand still meanwhile, and a day takes memory
+    that Python does not give back."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -97,7 +98,7 @@ class SteadyLoad(Load):
 
     def __init__(self, settings: Settings, *, rate: int, retry_scale: float = RETRY_SCALE) -> None:
         super().__init__(settings, rate=rate, retry_scale=retry_scale)
-        self._maker = _Maker(settings)
+        self._maker = Maker(settings)
         self._last_day = threading.Event()
 
     def __exit__(

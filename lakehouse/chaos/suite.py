@@ -96,7 +96,9 @@ def run_under_load(
     What does not hold in one of them is kept in `results`, so that it hides no later one.
     """
     say(f"making webhooks for {results.rate} a second")
-    load.stock_up(settings, int(results.rate * load.STOCK_SECONDS))
+    maker = load.Maker(settings)
+    maker.begin(int(results.rate * load.STOCK_SECONDS))
+    maker.wait()
     acted: list[tuple[Outcome, float, float]] = []
     with load.SteadyLoad(settings, rate=results.rate) as storm:
         for scenario in scenarios:
