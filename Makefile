@@ -83,7 +83,7 @@ lint: setup  ## ruff, mypy, the lessons' rules, notebooks without outputs
 bench: setup  ## measure everything beside its goal, an hour or more; some of it: make bench BENCH="--only webhooks"
 	@$(RUN)/python -m bench $(BENCH)
 
-chaos: setup  ## kill services under load in a stack of its own; the time to recover; nothing lost (half an hour)
+chaos: setup  ## kill services under load in a stack of its own; the time to recover; nothing lost (36 minutes here)
 	@$(LAKEHOUSE) chaos run --own-stack
 
 lock:  ## resolve the requirements anew, with hashes
