@@ -12,8 +12,8 @@ SELECT
     TRY_CAST(JSON_VALUE(json, '$.verified_email') AS BOOLEAN) AS verified_email,
     JSON_QUERY(json, '$.default_address')                     AS default_address,
     JSON_QUERY(json, '$.addresses')                           AS addresses,
-    ${iso($.created_at)}                                      AS created_at,
-    ${iso($.updated_at)}                                      AS updated_at,
+    ${iso(json, $.created_at)}                                AS created_at,
+    ${iso(json, $.updated_at)}                                AS updated_at,
     _payload, _source, _webhook_topic, _webhook_id, _source_topic, _api_version,
     _kafka_partition, _kafka_offset, _body_sha256, _received_at, _loaded_at, _shop_domain, _triggered_at
 FROM `shopify.customers`;

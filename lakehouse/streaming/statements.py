@@ -10,8 +10,8 @@ from lakehouse.settings import Settings
 
 FOLDER = Path(__file__).parent
 MASK = "********"
-# `${iso($.path)}` in a file: a time with an offset, which Flink's own functions would read without it
-_ISO = re.compile(r"\$\{iso\((?P<path>[^)]*)\)\}")
+# `${iso(column, $.path)}` in a file: a time with an offset, which Flink's own functions would read without it
+_ISO = re.compile(r"\$\{iso\((?P<column>\w+), (?P<path>[^)]*)\)\}")
 
 
 def _iso(text: str) -> str:
@@ -57,7 +57,7 @@ def topic_views(topic: str, settings: Settings) -> list[str]:
 def insert(topic: str) -> str:
     """The INSERT of a topic's file."""
     text = (FOLDER / f"{topic.replace('.', '_')}.sql").read_text(encoding="utf-8")
-    return _ISO.sub(lambda match: _iso(f"JSON_VALUE(json, '{match['path']}')"), text).strip()
+    return _ISO.sub(lambda match: _iso(f"JSON_VALUE({match['column']}, '{match['path']}')"), text).strip()
 
 
 def statement_set() -> str:

@@ -46,6 +46,19 @@ ISO_TIMES = {
 }
 
 
+ORDERS: dict[bytes, tuple[int | None, str | None, str | None, str | None]] = {
+    b'{"id": 7, "email": "a\\"b\\u00e9@x.test", "total_price": "12.30", "customer": {"id": 1}}': (
+        7, 'a"b\u00e9@x.test', "12.30", '{"id":1}',
+    ),
+    b'{"id": "8", "email": null, "total_price": 12.5, "customer": null}': (8, None, "12.5", None),
+    b'{"id": {"id": 9}, "email": ["x"], "total_price": true}': (None, None, "true", None),
+    b'{"total_price": "1.00", "line_items": [{"id": 10, "email": "inside"}]}': (None, None, "1.00", None),
+    b'[{"id": 11, "total_price": "2.00"}]': (None, None, None, None),
+    b'{"id": 12, "total_price": "3.00"': (None, None, None, None),
+}  # fmt: skip
+"""An order's body → id, email, total_price, customer."""
+
+
 @pytest.fixture(scope="module")
 def stack_settings(live_stack: None) -> Settings:
     found = load_settings()
@@ -103,6 +116,19 @@ def test_strange_bodies_are_rows_with_the_exact_bytes(
         found = {int(row["_webhook_id"].rpartition("-")[2]): bytes(row["_payload"]) for row in rows}
         assert len(rows) == len(STRANGE)
         assert found == dict(enumerate(STRANGE)), topic
+
+
+def test_an_orders_fields_are_read_whatever_it_is(
+    stack_settings: Settings, producer: Producer, spark: SparkSession
+) -> None:
+    mark = f"orders-{uuid.uuid4()}"
+    send(producer, "shopify.orders", mark, list(ORDERS))
+    jobs.wait_until_caught_up(stack_settings)
+    rows = spark.sql(
+        f"SELECT _payload, id, email, total_price, customer FROM raw.shopify_orders WHERE _webhook_id LIKE '{mark}-%'"
+    ).collect()
+    found = {bytes(row["_payload"]): (row["id"], row["email"], row["total_price"], row["customer"]) for row in rows}
+    assert found == ORDERS
 
 
 def test_times_are_read_with_their_offset(stack_settings: Settings, producer: Producer, spark: SparkSession) -> None:
