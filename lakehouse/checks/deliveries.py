@@ -186,8 +186,10 @@ def erased_rows(books: DataFrame, rows: DataFrame) -> DataFrame:
         F.col("body_hash").alias("body"),
         "erasure_id",
     )
-    # an erasure that was cut off has written places whose rows are still there
-    return places.join(rows.select("topic", "partition", "offset"), ["topic", "partition", "offset"], "left_anti")
+    place = ["topic", "partition", "offset"]
+    # an erasure that was cut off has written places whose rows are still there; places are few, and rows are many
+    still_there = rows.select(place).join(F.broadcast(places.select(place)), place, "left_semi")
+    return places.join(still_there, place, "left_anti")
 
 
 def named_bodies(erased: Iterable[Any], owed: Iterable[str]) -> Iterator[tuple[Any, str]]:
@@ -207,7 +209,7 @@ def stored_bodies(rows: DataFrame, owed: Collection[str]) -> dict[bool, dict[str
     import pyarrow as pa
     from pyspark.sql import functions as F
 
-    ours = rows.sparkSession.createDataFrame(pa.table({"body": pa.array(sorted(owed), pa.string())}))
+    ours = rows.sparkSession.createDataFrame(pa.table({"body": pa.array(sorted(owed), pa.string())}), "body STRING")
     known = rows.join(F.broadcast(ours.withColumn("ours", F.lit(True))), "body", "left")
     quarantined = F.col("topic") == QUARANTINE_TOPIC
     counts = known.groupBy(quarantined.alias("quarantined"), F.when(F.col("ours"), F.col("body")).alias("body")).count()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from lakehouse.checks.check import Check
-from lakehouse.checks.deliveries import Cut, accepted_check, book_of, erased_rows, offset_checks
+from lakehouse.checks.deliveries import Cut, accepted_check, book_of, erased_rows, offset_checks, stored_bodies
+from lakehouse.engines.kafka import QUARANTINE_TOPIC
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -24,7 +27,7 @@ def attempt(delivery: str, body: str, outcome: str, messages: int = 0, quarantin
     }
 
 
-def check(attempts: list[dict[str, Any]], stored: dict[str, int]) -> Check:
+def check(attempts: list[dict[str, Any]], stored: dict[str | None, int]) -> Check:
     return accepted_check("accepted = topics", "in topics", book_of(attempts), stored, quarantine=False)
 
 
@@ -69,6 +72,13 @@ def test_quarantine_is_counted_by_itself() -> None:
     books = book_of([attempt("d1", "a", "accepted", 2, quarantined=1)])
     assert accepted_check("q", "in quarantine", books, {"a": 1}, quarantine=True).balanced
     assert not accepted_check("q", "in quarantine", books, {}, quarantine=True).balanced
+
+
+@pytest.mark.parametrize("owed", [("a", "b"), ()])
+def test_bodies_of_other_senders_are_one_number(local_spark: SparkSession, owed: tuple[str, ...]) -> None:
+    rows = [("t", 0, 0, "a", None), ("t", 0, 1, "a", None), ("t", 0, 2, "x", None), (QUARANTINE_TOPIC, 0, 0, "b", None)]
+    stored = stored_bodies(local_spark.createDataFrame(rows, ROWS), owed)
+    assert stored == ({False: {"a": 2, None: 1}, True: {"b": 1}} if owed else {False: {None: 3}, True: {None: 1}})
 
 
 def test_a_row_that_was_erased_is_no_row_that_was_lost(local_spark: SparkSession) -> None:
