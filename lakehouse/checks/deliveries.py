@@ -210,7 +210,7 @@ def stored_bodies(rows: DataFrame, owed: Collection[str]) -> dict[bool, dict[str
     from pyspark.sql import functions as F
 
     ours = rows.sparkSession.createDataFrame(pa.table({"body": pa.array(sorted(owed), pa.string())}), "body STRING")
-    known = rows.join(F.broadcast(ours.withColumn("ours", F.lit(True))), "body", "left")
+    known = rows.join(ours.withColumn("ours", F.lit(True)), "body", "left")
     quarantined = F.col("topic") == QUARANTINE_TOPIC
     counts = known.groupBy(quarantined.alias("quarantined"), F.when(F.col("ours"), F.col("body")).alias("body")).count()
     found: dict[bool, dict[str | None, int]] = {True: {}, False: {}}
