@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -57,14 +58,19 @@ def reconcile(
     """All lines of the ledger, in the order of the way of the data. `report` hears what is being compared."""
     s = settings or get_settings()
     create_all(iceberg_catalog(s))
-    report("webhooks and raw")
-    checks = delivery_checks(spark, s.world_dir, take_cut(s))
-    report("layers")
-    checks += layer_checks(spark)
-    report("money")
-    checks += money_checks(spark)
-    report("engines")
-    return checks + engine_checks(spark)
+    parts: dict[str, Callable[[], list[Check]]] = {
+        "webhooks and raw": lambda: delivery_checks(spark, s.world_dir, take_cut(s)),
+        "layers": lambda: layer_checks(spark),
+        "money": lambda: money_checks(spark),
+        "engines": lambda: engine_checks(spark),
+    }
+    checks: list[Check] = []
+    # each part is many small questions to several services: most of its time it waits for an answer
+    with ThreadPoolExecutor(len(parts), "ledger") as threads:
+        for name, part in [(name, threads.submit(part)) for name, part in parts.items()]:
+            report(name)
+            checks += part.result()
+    return checks
 
 
 def record(checks: list[Check], run_id: str | None = None) -> None:
