@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.engines.catalog import iceberg_catalog
-from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
+from lakehouse.engines.flink import FlinkError, FlinkRest, Job, SqlGateway
 from lakehouse.engines.kafka import PARTITIONS, end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.metadata import ERASED_PLACES
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 JOB_NAME = "webhooks-to-raw"
 SETTLE_SECONDS = 90
+OTHER_PLAN = "Cannot map checkpoint/savepoint state"
+"""What Flink says of a savepoint whose operators the submitted job has not."""
 
 
 class StreamingError(LakehouseError):
@@ -112,6 +114,20 @@ def submit(settings: Settings, resume_from: str | None) -> str:
     return str(rows[0][0])
 
 
+def _submit_from(settings: Settings, point: str | None) -> str:
+    """Submit the job where it stopped. Raises `StreamingError` if that was a job of other SQL: Flink knows a state by
+    the plan it is of, and nothing is started without its state."""
+    try:
+        return submit(settings, point)
+    except FlinkError as error:
+        if OTHER_PLAN not in error.message:
+            raise
+        raise StreamingError(
+            f"the job was stopped by another version of its SQL, whose state this one cannot take over: {point}",
+            "start it with that version of the project, or empty the stack with `make reset`",
+        ) from error
+
+
 def _end(settings: Settings, job: Job) -> None:
     """Cancel a job that reaches the broker as it was reached before: it may not be able to make a savepoint any more.
     Its checkpoints stay, so its successor goes on from the newest."""
@@ -138,7 +154,7 @@ def ensure_running(settings: Settings) -> Job:
                 " beginning would load all again",
                 "restore the checkpoints, or empty the stack with `make reset`",
             )
-        _remember(settings, job=submit(settings, point), broker=broker(settings))
+        _remember(settings, job=_submit_from(settings, point), broker=broker(settings))
     wait_running(settings)
     running = find(settings)
     if running is None:
