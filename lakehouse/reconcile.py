@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
 from lakehouse.checks.check import Check
-from lakehouse.checks.deliveries import Cut, delivery_checks, raw_table
+from lakehouse.checks.deliveries import Cut, delivery_checks
 from lakehouse.checks.engines import engine_checks
 from lakehouse.checks.layers import layer_checks
 from lakehouse.checks.money import money_checks
@@ -24,6 +24,7 @@ from lakehouse.engines.kafka import end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 from lakehouse.streaming.jobs import wait_until_caught_up
+from lakehouse.streaming.tables import raw_table
 from lakehouse.tables import create_all
 
 if TYPE_CHECKING:

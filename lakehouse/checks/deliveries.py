@@ -19,6 +19,7 @@ from lakehouse.checks.check import Check, named
 from lakehouse.engines.kafka import QUARANTINE_TOPIC
 from lakehouse.metadata import ERASED_PLACES
 from lakehouse.privacy.books import body_hash
+from lakehouse.streaming.tables import raw_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -71,10 +72,6 @@ class Book:
     quarantined: int = 0
     unknown_attempts: int = 0
     deliveries: list[str] = field(default_factory=list)
-
-
-def raw_table(topic: str) -> str:
-    return f"raw.{topic.replace('.', '_')}"
 
 
 def sent_days(world_dir: Path) -> list[int]:

@@ -140,8 +140,8 @@ def ensure_topics(settings: Settings | None = None) -> list[str]:
     return missing
 
 
-def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
-    """How many messages each (topic, partition) has ever held; nothing is ever compacted or expired here."""
+def offsets(settings: Settings | None = None) -> dict[tuple[str, int], tuple[int, int]]:
+    """(topic, partition) → the offset of the oldest message that is kept, and that of the next one to come."""
     from confluent_kafka import Consumer, TopicPartition
 
     s = settings or get_settings()
@@ -149,14 +149,18 @@ def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
     consumer = Consumer(client_config(s) | own)
     try:
         present = topic_names(s)
-        offsets = {}
-        for topic in TOPICS:
-            if topic in present:
-                for partition in range(PARTITIONS):
-                    _, high = consumer.get_watermark_offsets(
-                        TopicPartition(topic, partition), timeout=ADMIN_TIMEOUT_SECONDS
-                    )
-                    offsets[topic, partition] = high
-        return offsets
+        return {
+            (topic, partition): consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=ADMIN_TIMEOUT_SECONDS
+            )
+            for topic in TOPICS
+            if topic in present
+            for partition in range(PARTITIONS)
+        }
     finally:
         consumer.close()
+
+
+def end_offsets(settings: Settings | None = None) -> dict[tuple[str, int], int]:
+    """How many messages each (topic, partition) has ever held."""
+    return {place: end for place, (_, end) in offsets(settings).items()}

@@ -14,6 +14,7 @@ from lakehouse.incremental import KEEPS_ROWS
 from lakehouse.observability.samples import Sample, age, age_of
 from lakehouse.observability.tables import load_all, samples_of
 from lakehouse.settings import Settings
+from lakehouse.streaming.tables import raw_table
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
@@ -101,7 +102,7 @@ def _layer_waits(tables: Mapping[str, IcebergTable]) -> dict[str, float | None]:
         if layer in LAYERS:
             note(layer, str(mark["source_table"]), mark["last_snapshot_id"])
     read_once = {mark["source_table"] for mark in marks}
-    for name in (f"raw.{topic.replace('.', '_')}" for topic in ENTITY_TOPICS):
+    for name in map(raw_table, ENTITY_TOPICS):
         if name not in read_once:
             note("staging", name, None)
     return waits

@@ -10,6 +10,7 @@ from lakehouse.engines.kafka import ADMIN_TIMEOUT_SECONDS, QUIET, TOPICS, admin,
 from lakehouse.engines.kafka_reader import read_all
 from lakehouse.privacy.person import Scope
 from lakehouse.settings import Settings, get_settings
+from lakehouse.streaming.tables import raw_table
 
 KEPT_AFTER_ERASURE = timedelta(days=28)
 """With a day for the file and what the broker takes to notice: within the 30 days that privacy requests allow."""
@@ -69,7 +70,7 @@ def missing_in_raw(logs: Sequence[Log], scope: Scope | None = None) -> dict[tupl
     erased = scope.rows("metadata.erased_places", "source_topic", "kafka_partition", "kafka_offset").to_pylist()
     found = {}
     for log in logs:
-        landed = scope.rows(f"raw.{log.topic.replace('.', '_')}", "_kafka_partition", "_kafka_offset").to_pylist()
+        landed = scope.rows(raw_table(log.topic), "_kafka_partition", "_kafka_offset").to_pylist()
         offsets = {row["_kafka_offset"] for row in landed if row["_kafka_partition"] == log.partition}
         offsets |= {row["kafka_offset"] for row in erased
                     if (row["source_topic"], row["kafka_partition"]) == (log.topic, log.partition)}  # fmt: skip

@@ -12,7 +12,7 @@ CREATE TEMPORARY TABLE `log.${topic}` (
     ${broker},
     'properties.group.id' = 'flink-raw',
     'properties.auto.offset.reset' = 'earliest',
-    'scan.startup.mode' = 'group-offsets',
+    ${begin},
     'format' = 'raw'
 );
 

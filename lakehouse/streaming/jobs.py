@@ -1,17 +1,19 @@
 """The job that fills raw: submitted, found, stopped with a savepoint, resumed from where it stopped.
 
-Two things keep it exact over restarts. ZooKeeper remembers a running job, so a JobManager that was killed or a
+Three things keep it exact over restarts. ZooKeeper remembers a running job, so a JobManager that was killed or a
 stack that was stopped resumes it by itself from its last checkpoint. A job that was stopped on purpose is
-submitted anew, always from its savepoint; starting from nothing beside rows that are there is refused.
+submitted anew from its savepoint. One that has no state it could take over (it is lost, or of another version of the
+SQL) begins where raw itself ends; if raw has a gap, that is refused.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,13 +24,16 @@ from lakehouse.engines.kafka import PARTITIONS, end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.metadata import ERASED_PLACES
 from lakehouse.settings import Settings
+from lakehouse.streaming.places import next_places
 from lakehouse.streaming.statements import broker, script
-from lakehouse.streaming.tables import TABLES
+from lakehouse.streaming.tables import TABLES, raw_table
 from lakehouse.tables import create_all
 from lakehouse.waiting import wait_until
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+
+log = logging.getLogger(__name__)
 
 JOB_NAME = "webhooks-to-raw"
 SETTLE_SECONDS = 90
@@ -96,17 +101,16 @@ def find(settings: Settings) -> Job | None:
     return FlinkRest(settings).running(JOB_NAME)
 
 
-def _rows(settings: Settings) -> int:
-    return sum(lag.raw for lag in lags(settings))
+def submit(settings: Settings, resume_from: str | None, begin: Mapping[tuple[str, int], int] | None = None) -> str:
+    """Submit the job; returns its id. Use `ensure_running` unless you know that none runs.
 
-
-def submit(settings: Settings, resume_from: str | None) -> str:
-    """Submit the job; returns its id. Use `ensure_running` unless you know that none runs."""
+    `begin` are the offsets (by topic and partition) at which a job without a state begins; without them: the first.
+    """
     # a reader for each partition: to take bodies apart is most of the work. Writers are one a table, see the INSERTs:
     # another one would mean another file at each checkpoint
     properties = {"table.exec.resource.default-parallelism": str(PARTITIONS)}
     properties |= {"execution.state-recovery.path": resume_from} if resume_from else {}
-    *before, job = script(settings)
+    *before, job = script(settings, begin=begin)
     with SqlGateway(settings, properties) as gateway:
         for statement in before:
             gateway.execute(statement)
@@ -114,18 +118,17 @@ def submit(settings: Settings, resume_from: str | None) -> str:
     return str(rows[0][0])
 
 
-def _submit_from(settings: Settings, point: str | None) -> str:
-    """Submit the job where it stopped. Raises `StreamingError` if that was a job of other SQL: Flink knows a state by
-    the plan it is of, and nothing is started without its state."""
-    try:
-        return submit(settings, point)
-    except FlinkError as error:
-        if OTHER_PLAN not in error.message:
-            raise
-        raise StreamingError(
-            f"the job was stopped by another version of its SQL, whose state this one cannot take over: {point}",
-            "start it with that version of the project, or empty the stack with `make reset`",
-        ) from error
+def _start(settings: Settings) -> str:
+    """Submit the job where its predecessor stopped; returns its id. Raises `NoStart` if nothing says where."""
+    point = resume_point(settings)
+    if point is not None:
+        try:
+            return submit(settings, point)
+        except FlinkError as error:
+            if OTHER_PLAN not in error.message:
+                raise
+            log.warning("the job was stopped by another version of its SQL: its successor begins where raw ends")
+    return submit(settings, None, next_places(settings))
 
 
 def _end(settings: Settings, job: Job) -> None:
@@ -138,7 +141,7 @@ def _end(settings: Settings, job: Job) -> None:
 def ensure_running(settings: Settings) -> Job:
     """The raw tables exist and exactly one job fills them. Repeatable; returns the job.
 
-    Raises `StreamingError` if there are rows in raw but no savepoint or checkpoint to go on from.
+    Raises `NoStart` if neither a savepoint or checkpoint nor raw itself says where to go on.
     """
     create_all(iceberg_catalog(settings), TABLES)
     job = find(settings)
@@ -147,14 +150,7 @@ def ensure_running(settings: Settings) -> Job:
         _end(settings, job)
         job = None
     if job is None:
-        point = resume_point(settings)
-        if point is None and _rows(settings) > 0:
-            raise StreamingError(
-                "raw has rows, but no savepoint or checkpoint says where the job stopped: starting it from the"
-                " beginning would load all again",
-                "restore the checkpoints, or empty the stack with `make reset`",
-            )
-        _remember(settings, job=_submit_from(settings, point), broker=broker(settings))
+        _remember(settings, job=_start(settings), broker=broker(settings))
     wait_running(settings)
     running = find(settings)
     if running is None:
@@ -196,7 +192,7 @@ def lags(settings: Settings) -> list[Lag]:
     catalog = iceberg_catalog(settings)
     erased, found = _erased(catalog), []
     for topic, count in logged.items():
-        name = f"raw.{topic.replace('.', '_')}"
+        name = raw_table(topic)
         snapshot = catalog.load_table(name).current_snapshot() if catalog.table_exists(name) else None
         rows = int((snapshot.summary or {})["total-records"]) if snapshot else 0
         found.append(Lag(topic, count, rows, erased[topic]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from lakehouse.engines.kafka import TOPICS, flink_options
@@ -41,12 +42,21 @@ def broker(settings: Settings) -> str:
     return ",\n    ".join(f"'{name}' = '{literal(value)}'" for name, value in flink_options(settings).items())
 
 
-def topic_views(topic: str, settings: Settings) -> list[str]:
-    """The source table and the view of a topic."""
+def _begin(offsets: Mapping[int, int]) -> str:
+    """Where a job without a state begins to read; one that goes on from a state is not asked."""
+    if not offsets:
+        return "'scan.startup.mode' = 'earliest-offset'"
+    places = ";".join(f"partition:{partition},offset:{offset}" for partition, offset in sorted(offsets.items()))
+    return f"'scan.startup.mode' = 'specific-offsets',\n    'scan.startup.specific-offsets' = '{places}'"
+
+
+def topic_views(topic: str, settings: Settings, begin: Mapping[int, int] | None = None) -> list[str]:
+    """The source table and the view of a topic. `begin`: offset by partition; without it, the first there is."""
     text = (FOLDER / "_topic.sql").read_text(encoding="utf-8")
     for name, value in {
         "topic": topic,
         "broker": broker(settings),
+        "begin": _begin(begin or {}),
         "received_at": _micros("DECODE(headers['received_at'], 'UTF-8')"),
         "triggered_at": _triggered("DECODE(headers['triggered_at'], 'UTF-8')"),
     }.items():
@@ -91,7 +101,10 @@ def catalog(settings: Settings, masked: bool = False) -> str:
     return f"CREATE CATALOG lakehouse WITH (\n{body}\n)"
 
 
-def script(settings: Settings, masked: bool = False) -> list[str]:
-    """Everything a session runs, in order; the last statement is the job."""
-    views = [statement for topic in TOPICS for statement in topic_views(topic, settings)]
+def script(settings: Settings, masked: bool = False, begin: Mapping[tuple[str, int], int] | None = None) -> list[str]:
+    """Everything a session runs, in order; the last statement is the job. `begin`: offset by topic and partition."""
+    offsets: dict[str, dict[int, int]] = {topic: {} for topic in TOPICS}
+    for (topic, partition), offset in (begin or {}).items():
+        offsets[topic][partition] = offset
+    views = [statement for topic in TOPICS for statement in topic_views(topic, settings, offsets[topic])]
     return [catalog(settings, masked), *views, statement_set()]

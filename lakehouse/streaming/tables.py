@@ -35,6 +35,11 @@ SHOPIFY_RECORD = (
 )
 
 
+def raw_table(topic: str) -> str:
+    """The raw table of a topic."""
+    return f"raw.{topic.replace('.', '_')}"
+
+
 def _columns(*specs: str) -> tuple[Column, ...]:
     """`name:type:meaning`, one a column; they are as the sender gives them."""
     parts = [spec.split(":", 2) for spec in specs]
@@ -43,7 +48,7 @@ def _columns(*specs: str) -> tuple[Column, ...]:
 
 def _raw(topic: str, *specs: str, more: tuple[Column, ...] = ()) -> Table:
     return Table(
-        name=f"raw.{topic.replace('.', '_')}",
+        name=raw_table(topic),
         grain=f"one row per message of the topic {topic}",
         key=("_kafka_partition", "_kafka_offset"),
         columns=(*_columns(*specs), *RECORD, *more),

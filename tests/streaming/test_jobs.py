@@ -164,6 +164,42 @@ def test_stopped_with_a_savepoint_and_started_from_it(
     assert "RUNNING" in listed
 
 
+def test_a_job_whose_state_is_lost_begins_where_raw_ends(
+    stack_settings: Settings, producer: Producer, spark: SparkSession
+) -> None:
+    mark = f"lost-{uuid.uuid4()}"
+    send(producer, "shopify.customers", f"{mark}-before", [b"{}"] * 200)
+    jobs.wait_until_caught_up(stack_settings)
+    jobs.stop(stack_settings)
+    send(producer, "shopify.customers", f"{mark}-meanwhile", [b"{}"] * 200)
+    jobs._remember(stack_settings, job="0" * 32)  # a job without checkpoints
+    assert jobs.resume_point(stack_settings) is None
+    jobs.ensure_running(stack_settings)
+    jobs.wait_until_caught_up(stack_settings)
+    assert in_raw(spark, "raw.shopify_customers", mark) == (400, 400, 400)
+
+
+def test_a_job_of_another_plan_is_succeeded_where_raw_ends(
+    stack_settings: Settings, producer: Producer, spark: SparkSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    mark = f"plan-{uuid.uuid4()}"
+
+    def replaced(part: str) -> None:
+        send(producer, "hubspot.contacts", f"{mark}-{part}", [b"{}"] * 100)
+        jobs.stop(stack_settings)
+        send(producer, "hubspot.contacts", f"{mark}-{part}-meanwhile", [b"{}"] * 100)
+        caplog.clear()
+        jobs.ensure_running(stack_settings)
+        assert "another version of its SQL" in caplog.text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "PARTITIONS", 1)  # with one reader, readers and writers are one operator
+        replaced("there")
+    replaced("back")
+    jobs.wait_until_caught_up(stack_settings)
+    assert in_raw(spark, "raw.hubspot_contacts", mark) == (400, 400, 400)
+
+
 def test_a_job_of_before_the_broker_asked_for_an_account_is_replaced_and_its_successor_goes_on(
     stack_settings: Settings, producer: Producer
 ) -> None:

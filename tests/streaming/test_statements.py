@@ -49,6 +49,12 @@ def test_not_even_what_is_submitted_holds_the_brokers_password(settings: Setting
     assert settings.kafka_password.get_secret_value() not in "\n".join(statements.script(settings))
 
 
+def test_a_job_without_a_state_begins_where_it_is_told(settings: Settings) -> None:
+    views = "\n".join(statements.script(settings, begin={("shopify.orders", 1): 7, ("shopify.orders", 0): 5}))
+    assert views.count("'scan.startup.specific-offsets' = 'partition:0,offset:5;partition:1,offset:7'") == 1
+    assert views.count("'scan.startup.mode' = 'earliest-offset'") == len(TOPICS) - 1
+
+
 def test_all_topics_are_one_job() -> None:
     job = statements.statement_set()
     assert job.count("INSERT INTO") == len(TOPICS)
