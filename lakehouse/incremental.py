@@ -158,8 +158,12 @@ def unchanged(spark: SparkSession, sources: Iterable[str] | Mapping[str, int | N
     A source that was only compacted since then has not changed.
     """
     now = dict(sources) if isinstance(sources, Mapping) else snapshots(sources)
-    known = metadata.watermarks(target)
-    return all(source in known and _same(source, known[source].last_snapshot_id, now[source]) for source in now)
+    return not changed(metadata.watermarks(target), now)
+
+
+def changed(known: Mapping[str, metadata.Watermark], now: Mapping[str, int | None]) -> list[str]:
+    """Those of the sources, as they are now, whose rows are not the ones that the watermarks in `known` stand for."""
+    return [s for s in now if s not in known or not _same(s, known[s].last_snapshot_id, now[s])]
 
 
 def _same(source: str, then: int | None, now: int | None) -> bool:

@@ -215,10 +215,16 @@ def append(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def watermarks(target: str) -> dict[str, Watermark]:
     """How far `target` has read each of its sources; no entry for a source it never read."""
-    from pyiceberg.expressions import EqualTo
+    return all_watermarks().get(target, {})
 
-    rows = load(WATERMARKS).scan(row_filter=EqualTo("target_table", target)).to_arrow().to_pylist()
-    return {row["source_table"]: Watermark(row["last_snapshot_id"], row["batch_id"]) for row in rows}
+
+def all_watermarks() -> dict[str, dict[str, Watermark]]:
+    """Target → source → how far the target has read it."""
+    found: dict[str, dict[str, Watermark]] = {}
+    for row in load(WATERMARKS).scan().to_arrow().to_pylist():
+        mark = Watermark(row["last_snapshot_id"], row["batch_id"])
+        found.setdefault(row["target_table"], {})[row["source_table"]] = mark
+    return found
 
 
 def commit_time(source: str, snapshot_id: int | None) -> datetime | None:

@@ -31,6 +31,16 @@ class Step:
 
     name: str
     module: str
+    also: tuple[str, ...] = ()
+    """Tables that it writes beside its own, and that other steps read."""
+    asked: str = ""
+    """The service whose copy the step compares with its sources each time; empty: watermarks tell what is new."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The tables it reads."""
+        found: tuple[str, ...] = import_module(self.module).SOURCES
+        return found
 
     @property
     def layer(self) -> str:
@@ -77,11 +87,12 @@ STEPS: tuple[Step, ...] = (
         "stg_hubspot_companies",
         "stg_privacy_requests",
     ),
-    *_tables("semantic", "blocking_index", "entity_index"),
+    Step("semantic.blocking_index", "lakehouse.semantic.blocking_index", also=("semantic.normalized_records",)),
+    *_tables("semantic", "entity_index"),
     *_tables("core", "customers", "orders"),
     *_tables("analytics", "customer_metrics", "order_summary", "payment_metrics"),
     *_tables("marts", "customer_360", "sales_dashboard_daily"),
-    Step("marts.publish", "lakehouse.marts.publish"),
+    Step("marts.publish", "lakehouse.marts.publish", asked="ClickHouse"),
 )
 
 

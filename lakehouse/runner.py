@@ -73,7 +73,7 @@ def next_try(folder: Path) -> int:
     return max(numbers, default=0) + 1
 
 
-def _kernel_python() -> str:
+def kernel_python() -> str:
     """The interpreter behind the kernel: it has nbconvert and plotly, which this environment need not have."""
     from jupyter_client.kernelspec import KernelSpecManager
 
@@ -82,7 +82,7 @@ def _kernel_python() -> str:
 
 def export_html(notebook: Path) -> Path:
     """Write the HTML copy of an executed notebook beside it, pictures included."""
-    command = [_kernel_python(), "-m", "lakehouse.archive", str(notebook)]
+    command = [kernel_python(), "-m", "lakehouse.archive", str(notebook)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no HTML copy of {notebook.name} could be made: {done.stderr.strip()[-2000:]}")

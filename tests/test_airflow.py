@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import httpx
@@ -14,10 +14,14 @@ from rich.console import Console
 from lakehouse.commands._airflow import DAG_ID, RunFailed, follow, trigger
 from lakehouse.commands.demo import Report
 from lakehouse.engines.airflow import Airflow, AirflowUnreachable
-from lakehouse.pipeline import STEPS
+from lakehouse.pending import before
+from lakehouse.pipeline import STEPS, run_pipeline
 from lakehouse.settings import get_settings, load_settings
 from lakehouse.waiting import wait_until
 from stack.native import lifecycle
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.stack
 LOADS_FROM_NETWORK = re.compile(
@@ -36,7 +40,39 @@ def last_run(airflow: Airflow) -> str:
 def test_each_step_of_the_pipeline_is_a_task(first_day: Report) -> None:
     airflow = Airflow()
     tasks = {task.task_id for task in airflow.tasks(DAG_ID, last_run(airflow))}
-    assert {step.name.split(".")[1] for step in STEPS} | {"reconcile"} == tasks
+    assert {step.name.split(".")[1] for step in STEPS} | {"what_is_new", "reconcile"} == tasks
+
+
+def test_a_task_waits_for_those_whose_tables_it_reads_and_for_no_other(first_day: Report) -> None:
+    after: dict[str, set[str]] = {}
+    for task, followers in Airflow().downstream(DAG_ID).items():
+        for follower in followers:
+            after.setdefault(follower, set()).add(task)
+    wanted = {step.split(".")[1]: {name.split(".")[1] for name in earlier} for step, earlier in before().items()}
+    found = {task: after[task] for task in wanted}
+    assert found == {task: earlier or {"what_is_new"} for task, earlier in wanted.items()}
+    read = set[str]().union(*wanted.values())
+    assert after["reconcile"] == set(wanted) - read
+
+
+def test_a_step_with_nothing_new_is_skipped_until_somebody_clears_it(first_day: Report, spark: SparkSession) -> None:
+    list(run_pipeline("test-airflow", spark))  # what other tests have sent
+    airflow = Airflow()
+    run_id = trigger(airflow)
+    done = follow(Console(quiet=True), airflow, run_id)
+    states = {task.task_id: task.state for task in done.tasks}
+    work_done = {task for task, state in states.items() if state == "success"}
+    assert work_done == {"what_is_new", "publish", "reconcile"}, states
+    assert {states[task] for task in states.keys() - work_done} == {"skipped"}
+    assert f"{len(STEPS) - 1} had nothing new" in done.outcome
+    assert not airflow.links(DAG_ID, run_id, "customers")["Executed notebook"]
+
+    airflow.clear(DAG_ID, run_id, ["customers"], downstream=False)
+    wait_until(lambda: airflow.run_state(DAG_ID, run_id) != "success", timeout=60, what="the cleared run to start")
+    follow(Console(quiet=True), airflow, run_id)
+    again = {task.task_id: task for task in airflow.tasks(DAG_ID, run_id)}["customers"]
+    assert (again.state, again.try_number) == ("success", 2)
+    assert "try-2.html" in airflow.links(DAG_ID, run_id, "customers")["Executed notebook"]
 
 
 def test_maintenance_is_a_dag_of_its_own() -> None:
@@ -49,6 +85,8 @@ def test_every_task_links_to_its_executed_notebook(first_day: Report) -> None:
     airflow, settings = Airflow(), get_settings()
     run_id = last_run(airflow)
     for task in airflow.tasks(DAG_ID, run_id):
+        if task.task_id == "what_is_new":
+            continue
         page = airflow.links(DAG_ID, run_id, task.task_id)["Executed notebook"]
         path = unquote(page.removeprefix(f"{settings.airflow_url}/notebooks/"))
         archived = settings.runs_dir / path
@@ -83,7 +121,7 @@ def test_a_failing_cell_turns_the_task_red_and_a_retry_repairs_it(first_day: Rep
     airflow, clickhouse = Airflow(), lifecycle.select(["clickhouse"], with_required=False)
     lifecycle.down(settings, clickhouse, quiet, everything=False)
     try:
-        run_id = trigger(airflow)
+        run_id = trigger(airflow, everything=True)
         with pytest.raises(RunFailed, match="publish") as failed:
             follow(Console(quiet=True), airflow, run_id)
         assert "ClickHouseUnavailable" in failed.value.message

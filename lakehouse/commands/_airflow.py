@@ -19,6 +19,7 @@ DAG_ID = "lakehouse_pipeline"
 KNOWN_TIMEOUT_SECONDS = 120
 POLL_SECONDS = 1.0
 LOG_LINES = 25
+MARKS = {"success": "[green]✓[/]", "skipped": "[dim]–[/]"}
 
 
 class RunFailed(LakehouseError):
@@ -32,6 +33,12 @@ class FinishedRun:
     run_id: str
     tasks: tuple[TaskState, ...]
     seconds: float
+
+    @property
+    def outcome(self) -> str:
+        """How many tasks did their work, and how many had none, in words."""
+        skipped = sum(task.state == "skipped" for task in self.tasks)
+        return f"{len(self.tasks) - skipped} tasks, all green" + (f"; {skipped} had nothing new" if skipped else "")
 
 
 def wait_until_known(airflow: Airflow) -> None:
@@ -50,10 +57,13 @@ def wait_until_known(airflow: Airflow) -> None:
     )
 
 
-def trigger(airflow: Airflow) -> str:
-    """Start a run and return its id. If one is under way, the new one waits for its end: two never write at once."""
+def trigger(airflow: Airflow, everything: bool = False) -> str:
+    """Start a run and return its id. If one is under way, the new one waits for its end: two never write at once.
+
+    `everything`: also the tasks whose sources have not changed, which are skipped otherwise.
+    """
     wait_until_known(airflow)
-    return airflow.trigger(DAG_ID)
+    return airflow.trigger(DAG_ID, {"everything": everything})
 
 
 @contextmanager
@@ -74,7 +84,7 @@ def follow(console: Console, airflow: Airflow, run_id: str) -> FinishedRun:
             for task in tasks:
                 if task.finished and task.task_id not in told:
                     told.add(task.task_id)
-                    mark = "[green]✓[/]" if task.state == "success" else "[red]✗[/]"
+                    mark = MARKS.get(task.state or "", "[red]✗[/]")
                     console.print(
                         f"  {mark} {task.task_id:<24}{task.seconds or 0:7.1f} s  {task.state}", highlight=False
                     )

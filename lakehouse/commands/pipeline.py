@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime
 
@@ -87,13 +88,30 @@ def runs(last: int = typer.Option(20, min=1, help="how many rows")) -> None:
 
 
 @app.command()
-def trigger() -> None:
+def pending(as_json: bool = typer.Option(False, "--json", help="for a program")) -> None:
+    """What the next run has to do: the steps whose sources have changed, and those after them."""
+    from lakehouse.pending import work
+
+    found = work()
+    if as_json:
+        typer.echo(json.dumps([{"step": w.step, "pending": w.pending, "reason": w.reason} for w in found]))
+        return
+    table = Table("step", "", "why", box=box.SIMPLE_HEAD, pad_edge=False)
+    for one in found:
+        table.add_row(one.step, "runs" if one.pending else "[dim]is skipped[/]", one.reason or "[dim]nothing new[/]")
+    console.print(table)
+
+
+@app.command()
+def trigger(
+    everything: bool = typer.Option(False, "--everything", help="also the tasks whose sources have not changed"),
+) -> None:
     """Start a run in Airflow, and follow its tasks until it ends."""
     from lakehouse.commands import _airflow
     from lakehouse.engines.airflow import Airflow
 
     airflow = Airflow()
-    run_id = _airflow.trigger(airflow)
+    run_id = _airflow.trigger(airflow, everything)
     console.print(f"run {run_id}: {airflow.url}/dags/{_airflow.DAG_ID}/runs/{run_id}", highlight=False, soft_wrap=True)
     done = _airflow.follow(console, airflow, run_id)
-    console.print(f"[green]green[/]: {len(done.tasks)} tasks in {done.seconds:.0f} s")
+    console.print(f"{done.outcome} in {done.seconds:.0f} s", highlight=False)

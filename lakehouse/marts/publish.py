@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 STEP = "marts.publish"
 DATABASE = "marts"
 PUBLISHED = (customer_360.TABLE, sales_dashboard_daily.TABLE)
+SOURCES = tuple(table.name for table in PUBLISHED)
 TYPES = {
     "string": "String",
     "long": "Int64",
@@ -109,7 +110,7 @@ def publish(client: Client, table: Table, snapshot_id: int, name: str = "") -> i
 def run(spark: SparkSession, run_id: str) -> StepResult:
     """Publish each mart whose newest snapshot is not the published one."""
     began, written, changed = time.monotonic(), 0, False
-    sources = incremental.snapshots(table.name for table in PUBLISHED)
+    sources = incremental.snapshots(SOURCES)
     client = clickhouse_client()
     try:
         for table in PUBLISHED:

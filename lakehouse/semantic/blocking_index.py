@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TABLE = BLOCKING_INDEX
+SOURCES = tuple(records.SOURCES)
 
 
 def run(spark: SparkSession, run_id: str) -> StepResult:
     """Normalise the staged records that have changed and bring the index up to them; nothing when none has."""
     began = time.monotonic()
-    sources = incremental.snapshots(records.SOURCES)
+    sources = incremental.snapshots(SOURCES)
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
     known = metadata.watermarks(TABLE.name)

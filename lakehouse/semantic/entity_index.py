@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Numbers = np.ndarray[Any, np.dtype[Any]]
 
 TABLE = ENTITY_INDEX
+SOURCES = (NORMALIZED_RECORDS.name, BLOCKING_INDEX.name, ENTITY_OVERRIDES.name)
 
 
 def entity_rows(resolution: Resolution, only: pa.Array | None = None) -> pa.Table:
@@ -95,15 +96,23 @@ def _write_stats(stats: Mapping[tuple[str, str], float], run_id: str) -> None:
     )
 
 
+def _matching() -> tuple[model.Parameters, Options]:
+    return model.load(), Options(backend=get_settings().er_backend)
+
+
+def beside_tables() -> dict[str, int]:
+    """What the step reads that is no table: a number that stands for the model, kept as a source's snapshot is."""
+    return {state.MODEL: state.fingerprint(*_matching())}
+
+
 def run(spark: SparkSession, run_id: str) -> StepResult:
     """Resolve what has changed in the records, their keys, the decisions or the model; entities keep their ids.
 
     Deleted and merged records stay, so that their orders remain the person's.
     """
     began = time.monotonic()
-    parameters, options = model.load(), Options(backend=get_settings().er_backend)
-    sources = incremental.snapshots([NORMALIZED_RECORDS.name, BLOCKING_INDEX.name, ENTITY_OVERRIDES.name])
-    sources[state.MODEL] = state.fingerprint(parameters, options)
+    parameters, options = _matching()
+    sources = {**incremental.snapshots(SOURCES), **beside_tables()}
     if incremental.unchanged(spark, sources, TABLE.name):
         return StepResult(TABLE.name)
     known = metadata.watermarks(TABLE.name)

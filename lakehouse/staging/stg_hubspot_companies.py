@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.staging.step import Batch
 
 RAW_TABLE = "raw.hubspot_companies"
+SOURCES = (RAW_TABLE,)
 OBJECT_TYPE = "company"
 
 TABLE = Table(

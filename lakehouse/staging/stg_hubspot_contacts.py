@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.staging.step import Batch
 
 RAW_TABLE = "raw.hubspot_contacts"
+SOURCES = (RAW_TABLE,)
 OBJECT_TYPE = "contact"
 
 TABLE = Table(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.staging.step import Batch
 
 RAW_TABLE = "raw.privacy_requests"
+SOURCES = (RAW_TABLE,)
 ANSWER_WITHIN_DAYS = 30
 """Shopify's rule; HubSpot has none of its own."""
 KINDS = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 RAW_TABLE = "raw.shopify_customers"
+SOURCES = (RAW_TABLE,)
 TOPICS = ("customers/create", "customers/enable", "customers/update", "customers/disable")
 """Of two events at the same time, the later one here is the later state."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 RAW_TABLE = "raw.shopify_orders"
+SOURCES = (RAW_TABLE,)
 MONEY = {
     "total_amount": "p.total_price",
     "subtotal_amount": "p.subtotal_price",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 RAW_TABLE = "raw.stripe_charges"
+SOURCES = (RAW_TABLE,)
 TYPES = ("charge.pending", "charge.failed", "charge.succeeded", "charge.expired", "charge.captured",
          "charge.updated", "charge.refunded")  # fmt: skip
 """Of two events at the same second, the later one here is the later state."""

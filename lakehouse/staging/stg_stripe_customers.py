@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 RAW_TABLE = "raw.stripe_customers"
+SOURCES = (RAW_TABLE,)
 DELETED = "customer.deleted"
 TYPES = ("customer.created", "customer.updated", DELETED)
 """Of two events at the same second, the later one here is the later state."""

@@ -1,16 +1,19 @@
-"""The one kind of task there is: run a notebook with parameters and keep the executed copy."""
+"""Tasks that run a notebook with parameters and keep the executed copy; a step's only where it has something to do."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow.configuration import conf
 from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.exceptions import AirflowSkipException
 
-from lakehouse.runner import EXPLAINS, run_notebook
+from lakehouse.runner import EXPLAINS, PROJECT_ROOT, kernel_python, run_notebook
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
@@ -28,6 +31,8 @@ class ExecutedNotebookLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         folder = archive_folder(ti_key.dag_id, ti_key.run_id, ti_key.task_id)
+        if not (Path(os.environ["WORKBOOK_RUNS_DIR"]) / folder).exists():
+            return ""  # skipped
         return f"{conf.get('api', 'base_url')}/notebooks/{quote(str(folder))}/try-{ti_key.try_number}.html"
 
 
@@ -57,3 +62,41 @@ class NotebookOperator(BaseOperator):
             leave_out=EXPLAINS,
         )
         return str(executed.html)
+
+
+class WhatIsNewOperator(BaseOperator):
+    """Ask which steps of the pipeline have something to do; its result is a list of their names, its log says why.
+
+    With the run's parameter `everything` that is all of them.
+    """
+
+    def execute(self, context: Any) -> list[str]:
+        command = [kernel_python(), "-m", "lakehouse.cli", "pipeline", "pending", "--json"]
+        asked = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+        if asked.returncode != 0:
+            raise RuntimeError(f"`lakehouse pipeline pending` failed: {asked.stderr.strip()[-2000:]}")
+        found: list[dict[str, Any]] = json.loads(asked.stdout)
+        for work in found:
+            self.log.info("%-34s %s", work["step"], work["reason"] or "nothing new")
+        if context["params"]["everything"]:
+            self.log.info("the run was started with `everything`: no step is left out")
+            return [work["step"] for work in found]
+        return [work["step"] for work in found if work["pending"]]
+
+
+class StepOperator(NotebookOperator):
+    """The notebook of a step, skipped when `asked`, a task of `WhatIsNewOperator`, has found nothing for the step.
+
+    Only the first try is skipped: a task that somebody clears runs.
+    """
+
+    def __init__(self, *, step: str, asked: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.step = step
+        self.asked = asked
+
+    def execute(self, context: Any) -> str:
+        instance = context["ti"]
+        if instance.try_number == 1 and self.step not in instance.xcom_pull(task_ids=self.asked):
+            raise AirflowSkipException(f"{self.step} holds all of its sources already: its notebook is not started")
+        return super().execute(context)
