@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import re
 import socket
@@ -16,7 +17,9 @@ from lakehouse.settings import Settings, get_settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
 
+log = logging.getLogger(__name__)
 PROBE_SECONDS = 3.0
 _DEFAULT_CONNECT_PORT = 15002
 
@@ -81,4 +84,18 @@ def spark_session(settings: Settings | None = None) -> SparkSession:
     # The client wants to clean a cache of models when this process ends, and where the server has gone by then it tries
     # for ten minutes. We train no models there.
     atexit.unregister(session.client._cleanup_ml_cache)
+    # The server would keep all plans of this session for half an hour more; of a day's notebooks they fill its memory.
+    atexit.register(_release, session, s)
     return session
+
+
+def _release(session: ConnectSession, settings: Settings) -> None:
+    """Tell the server that a session has ended, if it is there to be told: its client would try for ten minutes."""
+    if session.is_stopped:
+        return
+    try:
+        _probe(connect_url(settings), context(settings))
+    except SparkNotReachable as gone:
+        log.debug("nothing to release: %s", gone.message)
+    else:
+        session.stop()
