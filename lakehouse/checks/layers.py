@@ -49,9 +49,21 @@ def both_ways(left: DataFrame, right: DataFrame, key: str, names: tuple[str, str
 
 
 def same_keys(check: str, left: DataFrame, right: DataFrame, key: str, names: tuple[str, str], note: str = "") -> Check:
-    """As many rows on both sides, with the same keys."""
-    a, b = left.count(), right.count()
-    return Check(check, names[0], a, names[1], b, detail=both_ways(left, right, key, names), note=note)
+    """As many rows on both sides, each key as often on the one as on the other; keys are named where they are not."""
+    from pyspark.sql import functions as F
+
+    sides = left.select(key, F.lit(1).alias("a"), F.lit(0).alias("b")).unionByName(
+        right.select(key, F.lit(0).alias("a"), F.lit(1).alias("b"))
+    )
+    by_key = sides.groupBy(key).agg(F.sum("a").alias("a"), F.sum("b").alias("b"))
+    found = by_key.agg(
+        F.sum("a").alias("a"), F.sum("b").alias("b"), F.count_if(F.expr("a <> b")).alias("differ")
+    ).collect()[0]
+    detail = ""
+    if found["differ"]:
+        more = f"{found['differ']:,} keys are there more often on one side"
+        detail = both_ways(left, right, key, names) or more
+    return Check(check, names[0], found["a"] or 0, names[1], found["b"] or 0, detail=detail, note=note)
 
 
 class _Found(NamedTuple):

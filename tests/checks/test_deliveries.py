@@ -90,3 +90,19 @@ def test_a_row_that_was_erased_is_no_row_that_was_lost(local_spark: SparkSession
     erased = erased_rows(books, rows)
     assert [(row["offset"], row["body"]) for row in erased.collect()] == [(1, "x")]
     assert [check.balanced for check in offset_checks(cut, rows.unionByName(erased))] == [True]
+
+
+@pytest.mark.parametrize("at", [0, 1, 32_767, 32_768, 32_769, 65_536])
+def test_one_place_twice_does_not_hide_one_that_lacks(local_spark: SparkSession, at: int) -> None:
+    count = 65_600
+    rows = local_spark.range(count).selectExpr("id AS offset")
+    damaged = rows.where(f"offset <> {at}").unionByName(rows.where(f"offset = {count - 1}"))
+
+    def found(frame: Any) -> Check:
+        shown = frame.selectExpr("'t' AS topic", "0 AS partition", "offset", "'b' AS body", "'' AS erasure_id")
+        return offset_checks(Cut({("t", 0): count}, {}), shown)[0]
+
+    assert found(rows).balanced
+    wrong = found(damaged)
+    assert (wrong.left, wrong.right) == (count, count)
+    assert wrong.detail == f"not in raw: 0/{at}; more than once in raw: 0/{count - 1}"
