@@ -85,7 +85,7 @@ def health(table: str, keep_for: timedelta = KEEP_FOR, keep_last: int = KEEP_LAS
     said = current.summary.additional_properties if current is not None and current.summary is not None else {}
     return Health(
         table=table,
-        rows=int(said.get("total-records", 0)),
+        rows=metadata.rows_in(loaded),
         files=int(said.get("total-data-files", 0)),
         delete_files=int(said.get("total-delete-files", 0)),
         manifests=len(current.manifests(loaded.io)) if current is not None else 0,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,15 @@ if TYPE_CHECKING:
 BATCH_ID = "lakehouse.batch-id"
 RUN_ID = "lakehouse.run-id"
 ATTEMPTS = 4
+FEW_ROWS = 100_000
+"""So many keys or fewer are sent to all readers of a table, which then need not sort and send the table's rows."""
+LARGE_TABLE = 200_000
+"""From so many rows on, a MERGE of a few rows writes these alone; a smaller table's files are written anew faster."""
+DEAD_SHARE, DELETE_FILES = 0.2, 100
+"""So much of a table may be rows that are marked as deleted, in so many files, before its files are written anew."""
 INSERT, UPDATE, DELETE, SAME = "insert", "update", "delete", "same"
 _ACTION = "_action"
+_MODE = "write.merge.mode"
 _CONFLICTS = ("CommitFailedException", "ValidationException", "Found conflicting files", "CommitStateUnknownException")
 _SPARK_TYPES = {"long": "bigint", "timestamptz": "timestamp", "timestamp": "timestamp_ntz"}
 
@@ -82,6 +90,14 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     return frame.select(
         *(F.col(c.name).cast(_SPARK_TYPES.get(c.type, c.type)).alias(c.name) for c in table.columns),
     )
+
+
+def of_the_same_keys(frame: DataFrame, others: DataFrame, key: Sequence[str], rows: int | None = None) -> DataFrame:
+    """The rows of `frame` whose key is in `others`, of which there are at most so many `rows`, if that is known."""
+    from pyspark.sql import functions as F
+
+    keys = others.select(*key).distinct()
+    return frame.join(F.broadcast(keys) if rows is not None and rows <= FEW_ROWS else keys, list(key), "left_semi")
 
 
 def classify(new: DataFrame, old: DataFrame, table: Table, delete_missing: bool) -> DataFrame:
@@ -140,11 +156,32 @@ def _count(changes: DataFrame, table: Table) -> dict[str, int]:
     return {row[_ACTION]: row["rows"] for row in rows}
 
 
-def _write(spark: SparkSession, table: Table, changes: DataFrame, actions: set[str], summary: Mapping[str, str],
-           within: str | None) -> None:  # fmt: skip
+def merge_mode(said: Mapping[str, str], changed: int) -> str:
+    """How a MERGE that changes so many rows of a table is to write, by what the table's newest snapshot says of it.
+
+    Copy on write gives the files anew that hold such a row, which may be all of them. Merge on read gives the rows, and
+    marks their old ones, which every reader then has to leave out. `maintenance.compact` takes the marked rows away.
+    """
+    rows, dead, files = (int(said.get(f"total-{of}", 0)) for of in ("records", "position-deletes", "delete-files"))
+    few = changed + dead <= DEAD_SHARE * rows and files < DELETE_FILES
+    return "merge-on-read" if rows >= LARGE_TABLE and few else "copy-on-write"
+
+
+def _set_mode(table: Table, changed: int) -> None:
+    """Spark reads the mode from the table's properties, where a commit puts it if it is another one."""
+    current = metadata.load(table)
+    snapshot = current.current_snapshot()
+    said = snapshot.summary.additional_properties if snapshot is not None and snapshot.summary is not None else {}
+    mode = merge_mode(said, changed)
+    if current.properties.get(_MODE, "copy-on-write") != mode:
+        metadata.commit_properties(table, {_MODE: mode})
+
+
+def _write(spark: SparkSession, table: Table, changes: DataFrame, counts: Mapping[str, int],
+           summary: Mapping[str, str], within: str | None) -> None:  # fmt: skip
     """One commit: an append when all rows are new, else a MERGE of the rows that differ."""
     wanted = changes.where(f"{_ACTION} <> '{SAME}'")
-    if actions == {INSERT}:
+    if not counts.get(UPDATE) and not counts.get(DELETE):
         writer = wanted.drop(_ACTION).writeTo(table.name)
         for key, value in summary.items():
             writer = writer.option(f"snapshot-property.{key}", value)
@@ -152,6 +189,7 @@ def _write(spark: SparkSession, table: Table, changes: DataFrame, actions: set[s
         return
     from pyspark.sql import functions as F
 
+    _set_mode(table, counts.get(UPDATE, 0) + counts.get(DELETE, 0))
     target = table.name.split(".")[-1]
     condition = F.expr(f"`{target}`.{within}") if within else F.lit(True)
     for key in table.key:
@@ -178,18 +216,33 @@ def _write(spark: SparkSession, table: Table, changes: DataFrame, actions: set[s
             spark.conf.unset(prefix + key)
 
 
-def _attempt(spark: SparkSession, table: Table, frame: DataFrame, delete_missing: bool, within: str | None,
+@dataclass(frozen=True)
+class _Part:
+    """Which rows of a target a writer compares with its frame: those of a predicate, those of some keys."""
+
+    within: str | None
+    among: DataFrame | None
+    delete_missing: bool
+
+
+def _attempt(spark: SparkSession, table: Table, frame: DataFrame, part: _Part,
              summary: Mapping[str, str]) -> dict[str, int]:  # fmt: skip
     old = spark.table(table.name)
-    changes = classify(frame, old.where(within) if within else old, table, delete_missing).persist()
-    try:
+    old = old.where(part.within) if part.within else old
+    with ExitStack() as kept:
+        if part.among is not None:
+            old = of_the_same_keys(old, part.among, table.key, FEW_ROWS)
+        elif not part.delete_missing and metadata.load(table).current_snapshot() is not None:
+            frame = frame.persist()
+            kept.callback(frame.unpersist)
+            if (rows := frame.count()) <= FEW_ROWS:
+                old = of_the_same_keys(old, frame, table.key, rows)
+        changes = classify(frame, old, table, part.delete_missing).persist()
+        kept.callback(changes.unpersist)
         counts = _count(changes, table)
-        actions = {action for action, rows in counts.items() if rows and action != SAME}
-        if actions:
-            _write(spark, table, changes, actions, summary, within)
+        if any(rows for action, rows in counts.items() if action != SAME):
+            _write(spark, table, changes, counts, summary, part.within)
         return counts
-    finally:
-        changes.unpersist()
 
 
 def merge(
@@ -201,6 +254,7 @@ def merge(
     delete_missing: bool,
     run_id: str,
     within: str | None = None,
+    among: DataFrame | None = None,
     watermark: bool = True,
     batch: str | None = None,
 ) -> StepResult:
@@ -208,7 +262,8 @@ def merge(
 
     `sources` are the snapshots that were read. `delete_missing` removes rows whose key is not in the frame. `within`
     is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns, so that two
-    writers of different parts do not conflict. `watermark` False leaves the watermark to the caller, who writes more
+    writers of different parts do not conflict. `among` are keys, at most `FEW_ROWS`, which the frame is about: rows of
+    other keys stay as they are. `watermark` False leaves the watermark to the caller, who writes more
     tables first, and `batch` is then the id that they share. A batch that was committed before only moves the
     watermark. Raises `NotOneRowPerKey`.
     """
@@ -216,19 +271,20 @@ def merge(
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
     result = StepResult(table.name, snapshot_id=committed(table, batch))
     if result.snapshot_id is None:
-        result = _merge_batch(spark, table, conform(frame, table), delete_missing, within, batch, run_id)
+        part = _Part(within, among, delete_missing)
+        result = _merge_batch(spark, table, conform(frame, table), part, batch, run_id)
     if watermark:
         metadata.advance(table.name, sources, batch)
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame, delete_missing: bool, within: str | None,
-                 batch: str, run_id: str) -> StepResult:  # fmt: skip
+def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame, part: _Part, batch: str,
+                 run_id: str) -> StepResult:  # fmt: skip
     from pyspark.errors import PySparkException
 
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            counts = _attempt(spark, table, frame, delete_missing, within, {BATCH_ID: batch, RUN_ID: run_id})
+            counts = _attempt(spark, table, frame, part, {BATCH_ID: batch, RUN_ID: run_id})
             break
         except PySparkException as error:
             if attempt == ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):

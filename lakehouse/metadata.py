@@ -164,6 +164,14 @@ def load(table: Table) -> IcebergTable:
     return current
 
 
+def rows_in(table: IcebergTable, snapshot_id: int | None = None) -> int:
+    """Rows of a loaded table, at a snapshot or now. A snapshot's own total also counts rows that are marked as deleted.
+
+    Reads only files that have such rows.
+    """
+    return 0 if table.current_snapshot() is None else table.scan(snapshot_id=snapshot_id).count()
+
+
 def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
@@ -199,6 +207,16 @@ def commit(table: Table, change: Callable[[IcebergTable, dict[str, str]], object
         marks = (s.summary.additional_properties.get(COMMIT_MARK) for s in current.snapshots() if s.summary)
         if mark not in marks:
             change(current, {COMMIT_MARK: mark})
+
+    retried(table.name, once)
+
+
+def commit_properties(table: Table, properties: Mapping[str, str]) -> None:
+    """Set properties of a table. Raises `MetadataNotWritten`."""
+
+    def once() -> None:
+        with load(table).transaction() as change:
+            change.set_properties(dict(properties))
 
     retried(table.name, once)
 

@@ -105,6 +105,69 @@ def test_missing_rows_are_deleted_only_when_asked(spark, scratch) -> None:
 
 
 @pytest.mark.stack
+@pytest.mark.parametrize("few", [0, 100_000], ids=["many keys", "few keys"])
+def test_how_many_keys_there_are_makes_no_difference(spark, scratch, monkeypatch, few) -> None:
+    monkeypatch.setattr(merging, "FEW_ROWS", few)
+    _, target = scratch
+    write(spark, target, rows(spark, (1, "a"), (2, "b"), (3, "c")), 1)
+    second = write(spark, target, rows(spark, (1, "a"), (2, "x"), (4, "d")), 2)
+    assert (second.read, second.inserted, second.updated, second.deleted) == (3, 1, 1, 0)
+    assert state(spark, target) == {1: "a", 2: "x", 3: "c", 4: "d"}
+
+
+@pytest.mark.stack
+def test_rows_of_other_keys_stay_when_a_frame_is_about_some(spark, scratch) -> None:
+    _, target = scratch
+    write(spark, target, rows(spark, (1, "a"), (2, "b"), (3, "c")), 1)
+    about = spark.createDataFrame([(1,), (2,), (9,)], "id long")
+    result = write(spark, target, rows(spark, (1, "x"), (9, "n")), 2, delete_missing=True, among=about)
+    assert (result.inserted, result.updated, result.deleted) == (1, 1, 1)
+    assert state(spark, target) == {1: "x", 3: "c", 9: "n"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "dead", "files", "changed", "mode"),
+    [
+        (1_000_000, 0, 0, 5_000, "merge-on-read"),
+        (1_000_000, 190_000, 4, 5_000, "merge-on-read"),
+        (1_000_000, 196_000, 4, 5_000, "copy-on-write"),
+        (1_000_000, 0, 0, 300_000, "copy-on-write"),
+        (1_000_000, 0, 100, 5_000, "copy-on-write"),
+        (199_999, 0, 0, 1, "copy-on-write"),
+        (0, 0, 0, 0, "copy-on-write"),
+    ],
+)
+def test_how_a_merge_writes(rows: int, dead: int, files: int, changed: int, mode: str) -> None:
+    said = {"total-records": str(rows), "total-position-deletes": str(dead), "total-delete-files": str(files)}
+    assert merging.merge_mode(said, changed) == mode
+    assert merging.merge_mode({}, changed) == "copy-on-write"
+
+
+@pytest.mark.stack
+def test_of_a_large_table_a_few_rows_are_written_and_not_its_files(spark, scratch, monkeypatch) -> None:
+    monkeypatch.setattr(merging, "LARGE_TABLE", 10)
+    _, target = scratch
+    before = [(i, "a") for i in range(20)]
+    write(spark, target, rows(spark, *before), 1)
+    files = {task.file.file_path for task in metadata.load(target).scan().plan_files()}
+    write(spark, target, rows(spark, (3, "x"), (20, "n")), 2)
+    loaded = metadata.load(target)
+    assert files < {task.file.file_path for task in loaded.scan().plan_files()}
+    assert sum(len(task.delete_files) for task in loaded.scan().plan_files()) == 1
+    assert loaded.current_snapshot().summary["total-records"] == "22"
+    assert metadata.rows_in(loaded) == 21
+    wanted = dict(before) | {3: "x", 20: "n"}
+    assert state(spark, target) == wanted
+    # many changes at once: the files are written anew, and the marked row is in none
+    changes = [(i, "y") for i in range(10)]
+    write(spark, target, rows(spark, *changes), 3)
+    loaded = metadata.load(target)
+    assert not files & {task.file.file_path for task in loaded.scan().plan_files()}
+    assert metadata.rows_in(loaded) == 21
+    assert state(spark, target) == wanted | dict(changes)
+
+
+@pytest.mark.stack
 def test_nothing_differs_nothing_is_committed(spark, scratch) -> None:
     _, target = scratch
     write(spark, target, rows(spark, (1, "a"), (2, None)), 1)

@@ -63,8 +63,7 @@ def orders_in_core() -> int:
     from lakehouse import metadata
     from lakehouse.core.orders import TABLE
 
-    snapshot = metadata.load(TABLE).current_snapshot()
-    return int((snapshot.summary or {})["total-records"]) if snapshot else 0
+    return metadata.rows_in(metadata.load(TABLE))
 
 
 def run(bench: Bench) -> Measured:

@@ -107,12 +107,13 @@ def table_sizes() -> list[tuple[str, int, int, float]]:
 
     found = []
     for table in all_tables():
-        snapshot = metadata.load(table).current_snapshot()
+        loaded = metadata.load(table)
+        snapshot = loaded.current_snapshot()
         if snapshot is None or snapshot.summary is None:
             continue
         counts = snapshot.summary.additional_properties
         size = float(counts.get("total-files-size", 0)) / 1e6
-        found.append((table.name, int(counts.get("total-records", 0)), int(counts.get("total-data-files", 0)), size))
+        found.append((table.name, metadata.rows_in(loaded), int(counts.get("total-data-files", 0)), size))
     return found
 
 

@@ -105,4 +105,4 @@ def transform(orders: DataFrame, entities: DataFrame) -> DataFrame:
 
 def run(spark: SparkSession, run_id: str) -> StepResult:
     """Bring the table up to its sources."""
-    return rebuild(spark, run_id, TABLE, SOURCES, transform)
+    return rebuild(spark, run_id, TABLE, SOURCES, transform, by_row=SOURCES[0])

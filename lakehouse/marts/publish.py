@@ -75,8 +75,8 @@ def published_snapshot(client: Client, table: Table) -> int | None:
 
 def _expected_rows(table: Table, snapshot_id: int) -> int:
     """What the catalog says the snapshot holds."""
-    snapshot = metadata.load(table).snapshot_by_id(snapshot_id)
-    return int((snapshot.summary or {})["total-records"]) if snapshot else 0
+    loaded = metadata.load(table)
+    return metadata.rows_in(loaded, snapshot_id) if loaded.snapshot_by_id(snapshot_id) else 0
 
 
 def publish(client: Client, table: Table, snapshot_id: int, name: str = "") -> int:

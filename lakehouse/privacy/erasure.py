@@ -152,7 +152,7 @@ def erase_rows(scope: Scope, name: str, where: BooleanExpression, erasure_id: st
         if before is None or not gone:
             return
         summary = {**flink_marks(current), "lakehouse.erasure-id": erasure_id}
-        if all(isinstance(part.transform, IdentityTransform) for part in current.spec().fields):
+        if _pyiceberg_writes(current):
             current.delete(where, snapshot_properties=summary)
         else:
             _delete_in_spark(table, where, summary)
@@ -167,8 +167,13 @@ def erase_rows(scope: Scope, name: str, where: BooleanExpression, erasure_id: st
     return gone
 
 
+def _pyiceberg_writes(current: IcebergTable) -> bool:
+    """Whether its partitions are of values as they are, and not by month and the like."""
+    return all(isinstance(part.transform, IdentityTransform) for part in current.spec().fields)
+
+
 def _delete_in_spark(table: str, where: BooleanExpression, summary: Mapping[str, str]) -> None:
-    """For partitions by month and the like, which pyiceberg does not write."""
+    """For partitions that pyiceberg does not write."""
     from lakehouse.engines.spark import spark_session
 
     spark, prefix = spark_session(), "spark.sql.iceberg.snapshot-property."
@@ -222,7 +227,7 @@ def purge(scope: Scope, name: str, orphan_age: timedelta = maintenance.ORPHAN_AG
         return 0
     table = scope.table(name)
     before = maintenance.reachable(maintenance.load(table))
-    metadata.retried(table, lambda: _without_traces(maintenance.load(table)))
+    metadata.retried(table, lambda: _without_traces(table, maintenance.load(table)))
     maintenance.settle_watermarks(table)
     loaded = maintenance.load(table)
     current = loaded.current_snapshot()
@@ -236,11 +241,15 @@ def purge(scope: Scope, name: str, orphan_age: timedelta = maintenance.ORPHAN_AG
     return len(left) + maintenance.remove(table, maintenance.orphans(table, orphan_age))
 
 
-def _without_traces(current: IcebergTable) -> None:
+def _without_traces(table: str, current: IcebergTable) -> None:
     """Write rows anew where deleted ones lie beside them, then manifests where they name files that are gone."""
-    stored = row_delta.read(current)
-    if any(task.delete_files for task in stored.files):
-        row_delta.commit(current, stored.data, {}, flink_marks(current), whole=True)
+    from lakehouse.engines.spark import spark_session
+
+    if any(task.delete_files for task in current.scan().plan_files()):
+        if _pyiceberg_writes(current):
+            row_delta.commit(current, row_delta.read(current).data, {}, flink_marks(current), whole=True)
+        else:
+            maintenance.compact(spark_session(), table)
         current = current.refresh()
     if manifests.has_entries_of_deleted_files(current):
         manifests.clean(current, flink_marks(current))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.merge import of_the_same_keys
 from lakehouse.tables import Table
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ def rank_of(topic: Column, ranks: tuple[str, ...]) -> Column:
     return rank
 
 
-def latest_state(table: Table, candidates: DataFrame, current: DataFrame | None = None) -> DataFrame:
+def latest_state(
+    table: Table, candidates: DataFrame, current: DataFrame | None = None, candidate_rows: int | None = None
+) -> DataFrame:
     """One row per key: the state after `candidates`, starting from `current` rows of the same keys.
 
-    Both have the table's columns; `is_deleted` is derived here, where the table has it.
+    Both have the table's columns; `is_deleted` is derived here, where the table has it. `candidate_rows`: how many
+    there are at most, if that is known.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -59,8 +63,8 @@ def latest_state(table: Table, candidates: DataFrame, current: DataFrame | None 
     stored = [name for name in table.column_names if name != "is_deleted"]
     rows = candidates.select(*stored)
     if current is not None:
-        touched = candidates.select(*table.key).distinct()
-        rows = rows.unionByName(current.join(touched, list(table.key), "left_semi").select(*stored))
+        touched = of_the_same_keys(current, candidates, table.key, candidate_rows)
+        rows = rows.unionByName(touched.select(*stored))
     key = Window.partitionBy(*table.key)
     order = [F.col("_version").desc_nulls_last(), F.col("_raw_id").asc_nulls_last()]
     if "deleted_at" in stored:

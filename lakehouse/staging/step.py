@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
-from lakehouse.merge import StepResult, batch_id, merge
+from lakehouse.merge import StepResult, batch_id, merge, of_the_same_keys
 from lakehouse.staging.events import REJECTS, WEBHOOK_EVENTS, rejects, webhook_events
 from lakehouse.staging.state import latest_state
 from lakehouse.tables import Table
@@ -32,10 +33,20 @@ class Batch:
     target: Table
     snapshot_id: int | None
     mark: str
+    rows: int
+    """Raw rows that were read."""
+    kept: ExitStack
+    """Lets go of the step's held frames when it ends."""
 
     @property
     def sources(self) -> dict[str, int | None]:
         return {self.raw_table: self.snapshot_id}
+
+    def hold(self, frame: DataFrame) -> DataFrame:
+        """The frame, computed once for all its uses in this step."""
+        held = frame.persist()
+        self.kept.callback(held.unpersist)
+        return held
 
     def write(self, table: Table, frame: DataFrame, within: str | None = None) -> StepResult:
         """Merge into one of the step's tables; the watermark stays until all are written."""
@@ -77,25 +88,26 @@ def run_step(
     new = incremental.read_new(spark, raw_table, target.name)
     sources = {raw_table: new.window.end}
     mark = batch_id(target.name, metadata.watermarks(target.name), sources)
-    batch = Batch(spark, run_id, raw_table, target, new.window.end, mark)
     # also where nothing came yet: who reads staging finds an empty table, not none
     for table in (target, WEBHOOK_EVENTS, REJECTS, *also):
         metadata.load(table)
     if new.window.empty:
         metadata.advance(target.name, sources, mark)
         return StepResult(target.name, seconds=time.monotonic() - began)
-    parsed = parse(new.frame).persist()
-    try:
+    with ExitStack() as kept:
+        parsed = parse(new.frame).persist()
+        kept.callback(parsed.unpersist)
         counts = parsed.agg(F.count("*").alias("rows"), F.count("_reject").alias("rejected")).collect()[0]
+        batch = Batch(spark, run_id, raw_table, target, new.window.end, mark, counts["rows"], kept)
         result, applied = write_state(batch, parsed.where(F.col("_reject").isNull()))
         mine = f"raw_table = '{raw_table}'"
-        known = spark.table(WEBHOOK_EVENTS.name).where(mine)
+        ids = parsed.select(F.col("_webhook_id").alias("webhook_id"))
+        booked_before = spark.table(WEBHOOK_EVENTS.name).where(mine)
+        known = batch.hold(of_the_same_keys(booked_before, ids, ("webhook_id",), batch.rows))
         booked = batch.write(
             WEBHOOK_EVENTS, webhook_events(parsed, applied, known, raw_table, entity_type), within=mine
         )
         refused = batch.write(REJECTS, rejects(parsed, raw_table), within=mine) if counts["rejected"] else None
-    finally:
-        parsed.unpersist()
     metadata.advance(target.name, sources, mark)
     return replace(
         result,
@@ -108,11 +120,12 @@ def run_step(
 
 def write_latest(batch: Batch, rows: DataFrame) -> tuple[StepResult, DataFrame]:
     """State of entities whose events carry all of them: the latest event wins, over all batches."""
-    table = batch.target
-    current = batch.spark.table(table.name)
-    result = batch.write(table, latest_state(table, rows, current))
-    key = list(table.key)
-    made = batch.spark.table(table.name).select(*key, "_version").withColumnRenamed("_version", "_made")
+    from pyspark.sql import functions as F
+
+    table, key = batch.target, list(batch.target.key)
+    result = batch.write(table, latest_state(table, rows, batch.spark.table(table.name), batch.rows))
+    made = of_the_same_keys(batch.spark.table(table.name), rows, key, batch.rows)
+    made = made.select(*key, F.col("_version").alias("_made"))
     # a deletion without attributes has no version of its own: it always takes part in the state
     applied = rows.join(made, key, "left").where("_version IS NULL OR _version = _made").select("_webhook_id")
     return result, applied

@@ -12,6 +12,7 @@ import pytest
 from pyiceberg.expressions import And, EqualTo, In, Or
 
 from lakehouse import maintenance, metadata
+from lakehouse import merge as merging
 from lakehouse.checks.deliveries import named_bodies
 from lakehouse.privacy import erasure
 from lakehouse.privacy.books import body_hash, subject_hash, topic_of
@@ -157,6 +158,33 @@ def test_nothing_is_stored_of_the_person_and_all_of_the_other(scope: Scope) -> N
     for name in ("raw.shopify_customers", "semantic.entity_index", "staging.stg_shopify_orders"):
         assert scope.rows(name).num_rows == 1
         assert maintenance.health(scope.table(name)).snapshots == 1
+
+
+@pytest.mark.stack
+def test_a_row_that_was_marked_as_deleted_is_not_stored_either(
+    scope: Scope, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyspark.sql import functions as F
+
+    monkeypatch.setattr(merging, "LARGE_TABLE", 1)
+    orders = replace(find_table("core.orders"), name=scope.table("core.orders"))  # partitioned by month
+
+    def write(at: int, emails: dict[int, str]) -> None:
+        plain = spark.createDataFrame(list(emails.items()), "order_id long, email string")
+        others = [F.lit(None).cast(merging._SPARK_TYPES.get(c.type, c.type)).alias(c.name)
+                  for c in orders.columns if c.name not in plain.columns and not c.required]  # fmt: skip
+        flags = [F.lit(False).alias(c.name) for c in orders.columns if c.required and c.name != "order_id"]
+        frame = plain.select("*", *others, *flags).withColumn("order_date", F.lit("2026-01-01").cast("date"))
+        merging.merge(spark, orders, frame, sources={"scratch.any": at}, delete_missing=False, run_id="test")
+
+    write(1, {number: ADA if number == 7 else BOB for number in range(1, 11)})
+    write(2, {7: "another"})
+    loaded = metadata.load(orders)
+    assert any(task.delete_files for task in loaded.scan().plan_files())
+    assert search_objects([ADA], scope, "core.orders").times("data") > 0
+    erasure.purge(scope, "core.orders", orphan_age=timedelta(0))
+    assert search_objects([ADA], scope, "core.orders").clean
+    assert metadata.rows_in(metadata.load(orders)) == 10
 
 
 @pytest.mark.stack
