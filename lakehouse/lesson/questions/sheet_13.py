@@ -106,7 +106,7 @@ class WhatToClear(Question):
     hints = (
         "Green says that a task ended, not that its result was right. What was made from a wrong result is wrong, too.",
         "`Airflow().downstream(…)` gives the graph. Begin with the mended task and follow the arrows to their end.",
-        "Eight tasks: `customers` itself, analytics, marts, `publish`, `reconcile`.",
+        "Five tasks: `customers` itself, `customer_metrics`, `customer_360`, `publish`, `reconcile`.",
     )
     why = (
         "Right: the task whose code was mended, and everything made from it. What lies before it or beside it was right"
