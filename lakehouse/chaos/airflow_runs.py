@@ -38,8 +38,8 @@ class UnderWay:
 
     @classmethod
     def triggered(cls, settings: Settings) -> UnderWay:
-        """A new run."""
-        return cls(settings, trigger(Airflow(settings)))
+        """A new run, of which no task is skipped."""
+        return cls(settings, trigger(Airflow(settings), everything=True))
 
     @classmethod
     def repeated(cls, settings: Settings, *tasks: str) -> UnderWay:

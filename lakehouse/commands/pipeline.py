@@ -33,8 +33,10 @@ def _result_line(result: StepResult) -> str:
 @app.command()
 def run(
     step: list[str] = typer.Option(None, "--step", help="only this step (may be given again); default: all"),
+    anew: bool = typer.Option(False, "--anew", help="compare everything, as after a change of code or an edit by hand"),
 ) -> None:
     """Run the steps in order. Each takes what is new since its last time; with nothing new nothing is written."""
+    from lakehouse import metadata
     from lakehouse.engines.spark import spark_session
     from lakehouse.pipeline import STEPS, find_step, run_step
 
@@ -43,6 +45,8 @@ def run(
     with console.status("connecting to Spark"):
         spark = spark_session()
     for current in steps:
+        if anew:
+            metadata.forget(current.name)
         started = time.monotonic()
         with console.status(f"{current.name} …"):
             result = run_step(current.name, run_id, spark)
