@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 WRITTEN_AT = "_staged_at"
-"""The column of a staging table in which a row that was written again differs from what it was."""
+"""The column of a staging table in which a row that was written again differs from what it was: the time of that."""
 
 
 def _frames(spark: SparkSession, sources: Mapping[str, int | None]) -> dict[str, DataFrame]:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse import incremental
-from lakehouse.pipeline import STEPS
+from bench import orders as bench_orders
+from lakehouse import incremental, metadata
+from lakehouse.core import orders
+from lakehouse.ingestion import messages
+from lakehouse.pipeline import STEPS, find_step
+from lakehouse.settings import load_settings
+from lakehouse.streaming import jobs
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from lakehouse.ingestion.messages import Message
+    from lakehouse.settings import Settings
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("first_day")]
 LAYERS = ("semantic", "core", "analytics", "marts")
@@ -33,6 +44,43 @@ def test_a_second_run_makes_no_snapshot(built: SparkSession) -> None:
     results = [step.run(built, "test-layers-2") for step in STEPS_BELOW]
     assert [result.table for result in results if result.changed] == []
     assert incremental.snapshots(TABLES) == before
+
+
+def deletion(order_id: int, settings: Settings) -> Message:
+    """The message of an order's deletion: the id is all that it carries."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    headers = {
+        "x-shopify-topic": "orders/delete", "x-shopify-webhook-id": f"test-{uuid.uuid4()}",
+        "x-shopify-shop-domain": settings.shopify_shops[0], "x-shopify-triggered-at": now,
+        "x-shopify-api-version": "2026-01",
+    }  # fmt: skip
+    body = json.dumps({"id": order_id}).encode()
+    return messages.shopify("orders/delete", body, headers, settings.shopify_shops, now)[0]
+
+
+def test_a_deletion_reaches_core_though_only_changed_orders_are_computed(
+    built: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lakehouse import rebuild
+
+    settings, asked = load_settings(), []
+    find_step("staging.stg_shopify_orders").run(built, "test-layers-before")
+    find_step("core.orders").run(built, "test-layers-before")
+    order_id = built.sql("SELECT min(order_id) FROM core.orders WHERE NOT is_deleted").collect()[0][0]
+    bench_orders.publish([deletion(order_id, settings)], settings)
+    jobs.wait_until_caught_up(settings)
+    assert find_step("staging.stg_shopify_orders").run(built, "test-layers-3").updated == 1
+
+    of_change = rebuild.changed_keys
+    monkeypatch.setattr(rebuild, "changed_keys", lambda *given: asked.append(of_change(*given)) or asked[-1])
+    done = find_step("core.orders").run(built, "test-layers-3")
+    assert (done.read, done.updated) == (1, 1)
+    assert len(asked) == 1
+    marks = metadata.watermarks("core.orders")
+    sources = (incremental.read_at(built, name, marks[name].last_snapshot_id) for name in orders.SOURCES)
+    whole, stored = orders.transform(*sources), built.table("core.orders").select(orders.TABLE.column_names)
+    assert stored.where(f"order_id = {order_id}").select("is_deleted").collect()[0][0]
+    assert stored.exceptAll(whole).count() == whole.exceptAll(stored).count() == 0
 
 
 def test_money_per_currency_is_equal_in_each_layer(built: SparkSession) -> None:

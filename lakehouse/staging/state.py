@@ -54,8 +54,9 @@ def latest_state(
 ) -> DataFrame:
     """One row per key: the state after `candidates`, starting from `current` rows of the same keys.
 
-    Both have the table's columns; `is_deleted` is derived here, where the table has it. `candidate_rows`: how many
-    there are at most, if that is known.
+    Both have the table's columns; `is_deleted` is derived here, where the table has it, and `_staged_at` is now: a
+    state may change while its attributes stay those of an earlier event. `candidate_rows`: how many there are at most,
+    if that is known.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -72,6 +73,8 @@ def latest_state(
     if "updated_at" in stored:
         rows = rows.withColumn("updated_at", F.max("updated_at").over(key))
     winners = rows.withColumn("_place", F.row_number().over(key.orderBy(*order))).where("_place = 1")
+    if "_staged_at" in stored:
+        winners = winners.withColumn("_staged_at", F.current_timestamp())
     if "is_deleted" in table.column_names:
         winners = winners.withColumn("is_deleted", F.col("deleted_at").isNotNull())
     return winners.select(*table.column_names)
