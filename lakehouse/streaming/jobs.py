@@ -17,15 +17,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from lakehouse.engines.catalog import iceberg_catalog
-from lakehouse.engines.flink import FlinkError, FlinkRest, Job, SqlGateway
+from lakehouse.engines.flink import FlinkRest, Job, SqlGateway
 from lakehouse.engines.kafka import PARTITIONS, end_offsets
 from lakehouse.errors import LakehouseError
 from lakehouse.metadata import ERASED_PLACES
 from lakehouse.settings import Settings
 from lakehouse.streaming.places import next_places
-from lakehouse.streaming.statements import broker, script
+from lakehouse.streaming.statements import broker, fingerprint, script
 from lakehouse.streaming.tables import TABLES, raw_table
 from lakehouse.tables import create_all
 from lakehouse.waiting import wait_until
@@ -37,8 +38,6 @@ log = logging.getLogger(__name__)
 
 JOB_NAME = "webhooks-to-raw"
 SETTLE_SECONDS = 90
-OTHER_PLAN = "Cannot map checkpoint/savepoint state"
-"""What Flink says of a savepoint whose operators the submitted job has not."""
 
 
 class StreamingError(LakehouseError):
@@ -69,7 +68,7 @@ def _flink_dir(settings: Settings) -> Path:
 
 
 def _state_file(settings: Settings) -> Path:
-    """The id of the job that was submitted last, or the savepoint it was stopped with."""
+    """The id of the job that was submitted last, or the savepoint it was stopped with; and of which plan it is."""
     return _flink_dir(settings) / "job.json"
 
 
@@ -84,13 +83,19 @@ def _state(settings: Settings) -> dict[str, str]:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
+def _is_there(savepoint: str) -> bool:
+    """Whether a savepoint in this machine's files is; one in a bucket is taken to be."""
+    address = urlsplit(savepoint)
+    return address.scheme != "file" or (Path(unquote(address.path)) / "_metadata").exists()
+
+
 def resume_point(settings: Settings) -> str | None:
     """From where a new submission has to go on: the last savepoint, else the last job's newest retained checkpoint."""
     state = _state(settings)
-    if not state:
+    if not state.keys() & {"job", "savepoint"}:
         return None
     if "savepoint" in state:
-        return state["savepoint"]
+        return state["savepoint"] if _is_there(state["savepoint"]) else None
     kept = (_flink_dir(settings) / "checkpoints" / state["job"]).glob("chk-*/_metadata")
     newest = max(kept, key=lambda path: path.stat().st_mtime, default=None)
     return f"file://{newest.parent}" if newest else None
@@ -119,16 +124,19 @@ def submit(settings: Settings, resume_from: str | None, begin: Mapping[tuple[str
 
 
 def _start(settings: Settings) -> str:
-    """Submit the job where its predecessor stopped; returns its id. Raises `NoStart` if nothing says where."""
-    point = resume_point(settings)
-    if point is not None:
-        try:
-            return submit(settings, point)
-        except FlinkError as error:
-            if OTHER_PLAN not in error.message:
-                raise
-            log.warning("the job was stopped by another version of its SQL: its successor begins where raw ends")
-    return submit(settings, None, next_places(settings))
+    """Submit the job where its predecessor stopped; returns its id. Raises `NoStart` if nothing says where.
+
+    A state of another plan is never tried: Flink finds no operators for it, and keeps the failed job's result in a form
+    that the JobManager cannot read at its next start. What is known of the predecessor is put aside before the job is
+    submitted: were this process cut off then, a second start from the same savepoint would load its rows twice.
+    """
+    point, plan = resume_point(settings), _state(settings).get("plan")
+    if point is not None and plan != fingerprint(PARTITIONS):
+        log.warning("the job was stopped by another version of its SQL: its successor begins where raw ends")
+        point = None
+    places = next_places(settings) if point is None else None
+    _remember(settings)
+    return submit(settings, point, places)
 
 
 def _end(settings: Settings, job: Job) -> None:
@@ -150,7 +158,7 @@ def ensure_running(settings: Settings) -> Job:
         _end(settings, job)
         job = None
     if job is None:
-        _remember(settings, job=_start(settings), broker=broker(settings))
+        _remember(settings, job=_start(settings), broker=broker(settings), plan=fingerprint(PARTITIONS))
     wait_running(settings)
     running = find(settings)
     if running is None:
@@ -180,7 +188,7 @@ def stop(settings: Settings) -> str | None:
     if job is None:
         return None
     path = FlinkRest(settings).stop_with_savepoint(job.job_id, f"file://{_flink_dir(settings) / 'savepoints'}")
-    _remember(settings, savepoint=path)
+    _remember(settings, savepoint=path, plan=_state(settings).get("plan", ""))
     return path
 
 

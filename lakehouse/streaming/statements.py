@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 from lakehouse.engines.kafka import TOPICS, flink_options
@@ -99,6 +101,12 @@ def catalog(settings: Settings, masked: bool = False) -> str:
     }
     body = ",\n".join(f"    '{name}' = '{literal(value)}'" for name, value in options.items())
     return f"CREATE CATALOG lakehouse WITH (\n{body}\n)"
+
+
+def fingerprint(readers: int) -> str:
+    """Of all that Flink derives the job's operators from; a state belongs to the plan that it was made of."""
+    said = [statement_set(), (FOLDER / "_topic.sql").read_text(encoding="utf-8"), str(readers), version("apache-flink")]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
 
 def script(settings: Settings, masked: bool = False, begin: Mapping[tuple[str, int], int] | None = None) -> list[str]:

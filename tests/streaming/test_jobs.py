@@ -174,9 +174,33 @@ def test_a_job_whose_state_is_lost_begins_where_raw_ends(
     send(producer, "shopify.customers", f"{mark}-meanwhile", [b"{}"] * 200)
     jobs._remember(stack_settings, job="0" * 32)  # a job without checkpoints
     assert jobs.resume_point(stack_settings) is None
-    jobs.ensure_running(stack_settings)
+    new = jobs.ensure_running(stack_settings)
+    assert jobs.ensure_running(stack_settings).job_id == new.job_id
     jobs.wait_until_caught_up(stack_settings)
     assert in_raw(spark, "raw.shopify_customers", mark) == (400, 400, 400)
+
+
+def test_a_start_that_was_cut_off_is_not_made_a_second_time_from_its_savepoint(
+    stack_settings: Settings, producer: Producer, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = f"cut-{uuid.uuid4()}"
+    jobs.stop(stack_settings)
+    send(producer, "shopify.customers", f"{mark}-meanwhile", [b"{}"] * 100)
+
+    def submitted_and_cut_off(*given: Any) -> str:
+        submit(*given)
+        raise KeyboardInterrupt
+
+    submit = jobs.submit
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "submit", submitted_and_cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.ensure_running(stack_settings)
+    jobs.wait_until_caught_up(stack_settings)
+    jobs.stop(stack_settings)
+    jobs.ensure_running(stack_settings)
+    jobs.wait_until_caught_up(stack_settings)
+    assert in_raw(spark, "raw.shopify_customers", mark) == (100, 100, 100)
 
 
 def test_a_job_of_another_plan_is_succeeded_where_raw_ends(

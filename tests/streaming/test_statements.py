@@ -55,6 +55,13 @@ def test_a_job_without_a_state_begins_where_it_is_told(settings: Settings) -> No
     assert views.count("'scan.startup.mode' = 'earliest-offset'") == len(TOPICS) - 1
 
 
+def test_another_sql_and_other_readers_are_another_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = statements.fingerprint(2)
+    assert plan == statements.fingerprint(2) != statements.fingerprint(1)
+    monkeypatch.setattr(statements, "statement_set", lambda: "EXECUTE STATEMENT SET BEGIN END")
+    assert statements.fingerprint(2) != plan
+
+
 def test_all_topics_are_one_job() -> None:
     job = statements.statement_set()
     assert job.count("INSERT INTO") == len(TOPICS)
