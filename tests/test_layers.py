@@ -78,7 +78,7 @@ def test_a_deletion_reaches_core_though_only_changed_orders_are_computed(
     assert len(asked) == 1
     marks = metadata.watermarks("core.orders")
     sources = (incremental.read_at(built, name, marks[name].last_snapshot_id) for name in orders.SOURCES)
-    whole, stored = orders.transform(*sources), built.table("core.orders").select(orders.TABLE.column_names)
+    whole, stored = orders.transform(*sources), built.table("core.orders").select(*orders.TABLE.column_names)
     assert stored.where(f"order_id = {order_id}").select("is_deleted").collect()[0][0]
     assert stored.exceptAll(whole).count() == whole.exceptAll(stored).count() == 0
 
