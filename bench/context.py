@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.own_stack import OwnStack
 from lakehouse.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from lakehouse.commands._airflow import FinishedRun
 
 
 class PartFailed(Exception):
@@ -37,6 +40,17 @@ class Bench:
     def say(self, text: str) -> None:
         """A word on how far it is; the figures come at the end."""
         print(f"    {text}", flush=True)
+
+
+def run_dag(bench: Bench, everything: bool = False) -> FinishedRun:
+    """A run of the pipeline in Airflow to its end; `everything`: no step is skipped."""
+    from rich.console import Console
+
+    from lakehouse.commands import _airflow
+    from lakehouse.engines.airflow import Airflow
+
+    airflow = Airflow(bench.settings)
+    return _airflow.follow(Console(quiet=True), airflow, _airflow.trigger(airflow, everything))
 
 
 def python(module: str, *arguments: object, timeout: float) -> str:

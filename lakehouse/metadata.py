@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
-    from pyspark.sql import SparkSession
 
-    from lakehouse.merge import StepResult
 
 COMMIT_ATTEMPTS = 12
 COMMIT_MARK = "lakehouse.commit-id"
@@ -120,7 +117,6 @@ ERASED_PLACES = Table(
 )
 
 TABLES = (WATERMARKS, RUNS, RECONCILIATION, ERASURES, ERASED_PLACES)
-_RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
 
 
 class MetadataNotWritten(LakehouseError):
@@ -379,34 +375,3 @@ def drop_watermarks(target: str, source: str | None = None) -> None:
     known = watermarks(target)
     if source in known or (known and source is None):
         commit(WATERMARKS, change)
-
-
-# -- runs -------------------------------------------------------------------------------------------------------
-
-
-class RunRecord:
-    """What one step reports when it is done."""
-
-    def __init__(self) -> None:
-        self.result: StepResult | None = None
-
-    def finish(self, result: StepResult) -> None:
-        self.result = result
-
-
-@contextmanager
-def record_run(spark: SparkSession, run_id: str, step: str) -> Iterator[RunRecord]:
-    """Leave a row in `metadata.pipeline_runs` for a step that changed something or failed, and none otherwise."""
-    record, started = RunRecord(), datetime.now(UTC)
-    row: dict[str, Any] = {"run_id": run_id, "step": step, "started_at": started}
-    try:
-        yield record
-    except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0][:1000]
-        append(RUNS, [{**row, "finished_at": datetime.now(UTC), "status": "failed", "error": reason}])
-        raise
-    result = record.result
-    if result is not None and result.changed:
-        counts = {name: getattr(result, name) for name in _RESULT_COUNTS}
-        outcome = {"snapshot_id": result.snapshot_id, "finished_at": datetime.now(UTC), "status": "succeeded"}
-        append(RUNS, [{**row, **counts, **outcome}])

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import get_settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 log = logging.getLogger(__name__)
+_RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
 
 
 @dataclass(frozen=True)
@@ -108,13 +110,42 @@ def find_step(name: str) -> Step:
     raise UnknownStep(f"there is no step {name!r}", f"use one of: {', '.join(s.name for s in STEPS)}")
 
 
+class RunRecord:
+    """What one step reports when it is done."""
+
+    def __init__(self) -> None:
+        self.result: StepResult | None = None
+
+    def finish(self, result: StepResult) -> None:
+        self.result = result
+
+
+@contextmanager
+def record_run(spark: SparkSession, run_id: str, step: str) -> Iterator[RunRecord]:
+    """Leave a row in `metadata.pipeline_runs` for a step that changed something or failed, and none otherwise."""
+    from lakehouse import metadata
+
+    record, started = RunRecord(), datetime.now(UTC)
+    row: dict[str, Any] = {"run_id": run_id, "step": step, "started_at": started}
+    try:
+        yield record
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0][:1000]
+        metadata.append(metadata.RUNS, [{**row, "finished_at": datetime.now(UTC), "status": "failed", "error": reason}])
+        raise
+    result = record.result
+    if result is not None and result.changed:
+        counts = {name: getattr(result, name) for name in _RESULT_COUNTS}
+        outcome = {"snapshot_id": result.snapshot_id, "finished_at": datetime.now(UTC), "status": "succeeded"}
+        metadata.append(metadata.RUNS, [{**row, **counts, **outcome}])
+
+
 def run_step(name: str, run_id: str, spark: SparkSession | None = None) -> StepResult:
     """Run one step and record it in `metadata.pipeline_runs` if it changed something.
 
     A failed step is recorded too, and its error raised again. Raises `UnknownStep`.
     """
     from lakehouse.engines.spark import spark_session
-    from lakehouse.metadata import record_run
 
     step = find_step(name)
     session = spark or spark_session()

@@ -13,6 +13,7 @@ from lakehouse import incremental, metadata
 from lakehouse import merge as merging
 from lakehouse.merge import NotOneRowPerKey, batch_id, is_audit, merge
 from lakehouse.metadata import Watermark
+from lakehouse.pipeline import record_run
 from lakehouse.tables import Column, Table
 
 RUN = "test-run"
@@ -326,9 +327,9 @@ def test_only_a_step_that_changed_something_or_failed_leaves_a_run(spark, scratc
         return metadata.load(metadata.RUNS).scan(row_filter=EqualTo("run_id", run_id)).to_arrow().to_pylist()
 
     for at in (1, 2):
-        with metadata.record_run(spark, run_id, target.name) as record:
+        with record_run(spark, run_id, target.name) as record:
             record.finish(write(spark, target, rows(spark, (1, "a")), at))
     assert [(r["step"], r["inserted"], r["status"]) for r in recorded()] == [(target.name, 1, "succeeded")]
-    with pytest.raises(ValueError, match="broken"), metadata.record_run(spark, run_id, target.name):
+    with pytest.raises(ValueError, match="broken"), record_run(spark, run_id, target.name):
         raise ValueError("broken transform")
     assert sorted(r["status"] for r in recorded()) == ["failed", "succeeded"]

@@ -12,11 +12,14 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import orders
-from bench.context import Bench, expect
+from bench.context import Bench, expect, run_dag
 from bench.figures import Figure, Goal, Measured
+
+if TYPE_CHECKING:
+    from lakehouse.commands._airflow import FinishedRun
 
 GOAL = Goal(25)
 PEOPLE, QUICK_PEOPLE, QUICK_ORDERS = 3000, 100, 2_000
@@ -24,17 +27,9 @@ CHANGED = 100
 """One order in so many is new or changed, half of each, for the second run."""
 
 
-def dag(bench: Bench, everything: bool = False) -> tuple[str, float, dict[str, float]]:
-    """One run of the DAG: its id, its seconds, and those of each task that was not skipped."""
-    from rich.console import Console
-
-    from lakehouse.commands import _airflow
-    from lakehouse.engines.airflow import Airflow
-
-    airflow = Airflow(bench.settings)
-    run_id = _airflow.trigger(airflow, everything)
-    done = _airflow.follow(Console(quiet=True), airflow, run_id)
-    return run_id, done.seconds, {t.task_id: t.seconds or 0.0 for t in done.tasks if t.state != "skipped"}
+def seconds_of(run: FinishedRun) -> dict[str, float]:
+    """Seconds of each task that was not skipped."""
+    return {task.task_id: task.seconds or 0.0 for task in run.tasks if task.state != "skipped"}
 
 
 def step_seconds(run_id: str) -> dict[str, float]:
@@ -81,7 +76,7 @@ def run(bench: Bench) -> Measured:
     sent = orders.publish(everything, settings)
     landing = land(bench)
     bench.say(f"the DAG on {sent:,} messages")
-    full_id, full, full_tasks = dag(bench)
+    full = run_dag(bench)
     before = orders_in_core()
     added = changed = count // CHANGED // 2
 
@@ -95,29 +90,31 @@ def run(bench: Bench) -> Measured:
 
     sent_later = one_percent_more(0)
     bench.say(f"the DAG on {sent_later:,} messages more")
-    delta_id, delta, delta_tasks = dag(bench)
+    delta = run_dag(bench)
     expect("orders in core after the second run", orders_in_core(), before + added)
     one_percent_more(1)
     bench.say("the DAG on as many again, no task left out")
-    _, whole, whole_tasks = dag(bench, everything=True)
+    whole = run_dag(bench, everything=True)
     expect("orders in core after the third run", orders_in_core(), before + 2 * added)
-    steps = {"full": step_seconds(full_id), "delta": step_seconds(delta_id)}
+    steps = {"full": step_seconds(full.run_id), "delta": step_seconds(delta.run_id)}
     work = {name: sum(of.values()) for name, of in steps.items()}
+    runs = {"full": full, "delta": delta, "everything": whole}
+    tasks = {name: seconds_of(run) for name, run in runs.items()}
+    found_nothing = len(tasks["everything"]) - len(tasks["delta"])
     details: dict[str, Any] = {
         "orders": before, "messages": sent, "messages_later": sent_later, "landing_seconds": round(landing, 1),
-        "dag_seconds": {"full": round(full, 1), "delta": round(delta, 1), "everything": round(whole, 1)},
-        "tasks": {"full": full_tasks, "delta": delta_tasks, "everything": whole_tasks}, "steps": steps,
+        "dag_seconds": {name: round(run.seconds, 1) for name, run in runs.items()}, "tasks": tasks, "steps": steps,
     }  # fmt: skip
     note = f"{before:,} orders; {added:,} new and {changed:,} changed"
     return Measured(
         (
-            Figure("1 % new ÷ full, the DAG", 100 * delta / full, "%", GOAL, note),
-            Figure("the same, no task left out", 100 * whole / full, "%", None,
-                   f"{whole:.0f} s: {len(whole_tasks) - len(delta_tasks)} more notebooks, which find nothing"),
+            Figure("1 % new ÷ full, the DAG", 100 * delta.seconds / full.seconds, "%", GOAL, note),
+            Figure("the same, no task left out", 100 * whole.seconds / full.seconds, "%", None,
+                   f"{whole.seconds:.0f} s: {found_nothing} more notebooks, which find nothing"),
             Figure("1 % new ÷ full, the steps' own work", 100 * work["delta"] / work["full"], "%", None,
                    f"{work['delta']:.0f} s of {work['full']:.0f} s, without the notebooks around them"),
-            Figure("the DAG in full", full, "s", None, _longest(full_tasks)),
-            Figure("the DAG on 1 % new", delta, "s", None, _longest(delta_tasks)),
+            Figure("the DAG in full", full.seconds, "s", None, _longest(tasks["full"])),
+            Figure("the DAG on 1 % new", delta.seconds, "s", None, _longest(tasks["delta"])),
         ),
         details,
     )  # fmt: skip

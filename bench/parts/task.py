@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.context import Bench, PartFailed
+from bench.context import Bench, PartFailed, run_dag
 from bench.figures import Figure, Goal, Measured
 from bench.load import percentile
 from bench.notebook_times import Times, of_try
@@ -59,17 +59,6 @@ def by_runner(bench: Bench, runs: int) -> list[Times]:
     return found[1:]
 
 
-def run_dag(bench: Bench, everything: bool) -> FinishedRun:
-    """A run of the DAG to its end."""
-    from rich.console import Console
-
-    from lakehouse.commands import _airflow
-    from lakehouse.engines.airflow import Airflow
-
-    airflow = Airflow(bench.settings)
-    return _airflow.follow(Console(quiet=True), airflow, _airflow.trigger(airflow, everything))
-
-
 def times_of(bench: Bench, done: FinishedRun) -> dict[str, Times]:
     """The parts of each task of a run that is a notebook."""
     from lakehouse.commands._airflow import DAG_ID
@@ -103,7 +92,7 @@ def run(bench: Bench) -> Measured:
         bench.say("a small world goes all the way")
         run_demo(bench.settings, people=bench.size(PEOPLE, QUICK_PEOPLE))
     bench.say("a run with nothing new, and one that leaves no task out")
-    idle, whole = run_dag(bench, everything=False), run_dag(bench, everything=True)
+    idle, whole = run_dag(bench), run_dag(bench, everything=True)
     tasks = times_of(bench, whole)
     bench.say("run_notebook alone")
     alone = by_runner(bench, bench.size(RUNS, QUICK_RUNS))

@@ -35,18 +35,10 @@ class Batch:
     mark: str
     rows: int
     """Raw rows that were read."""
-    kept: ExitStack
-    """Lets go of the step's held frames when it ends."""
 
     @property
     def sources(self) -> dict[str, int | None]:
         return {self.raw_table: self.snapshot_id}
-
-    def hold(self, frame: DataFrame) -> DataFrame:
-        """The frame, computed once for all its uses in this step."""
-        held = frame.persist()
-        self.kept.callback(held.unpersist)
-        return held
 
     def write(self, table: Table, frame: DataFrame, within: str | None = None) -> StepResult:
         """Merge into one of the step's tables; the watermark stays until all are written."""
@@ -98,12 +90,13 @@ def run_step(
         parsed = parse(new.frame).persist()
         kept.callback(parsed.unpersist)
         counts = parsed.agg(F.count("*").alias("rows"), F.count("_reject").alias("rejected")).collect()[0]
-        batch = Batch(spark, run_id, raw_table, target, new.window.end, mark, counts["rows"], kept)
+        batch = Batch(spark, run_id, raw_table, target, new.window.end, mark, counts["rows"])
         result, applied = write_state(batch, parsed.where(F.col("_reject").isNull()))
         mine = f"raw_table = '{raw_table}'"
         ids = parsed.select(F.col("_webhook_id").alias("webhook_id"))
         booked_before = spark.table(WEBHOOK_EVENTS.name).where(mine)
-        known = batch.hold(of_the_same_keys(booked_before, ids, ("webhook_id",), batch.rows))
+        known = of_the_same_keys(booked_before, ids, ("webhook_id",), batch.rows).persist()
+        kept.callback(known.unpersist)
         booked = batch.write(
             WEBHOOK_EVENTS, webhook_events(parsed, applied, known, raw_table, entity_type), within=mine
         )

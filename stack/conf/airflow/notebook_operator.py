@@ -32,7 +32,7 @@ class ExecutedNotebookLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         folder = archive_folder(ti_key.dag_id, ti_key.run_id, ti_key.task_id)
         if not (Path(os.environ["WORKBOOK_RUNS_DIR"]) / folder).exists():
-            return ""  # skipped
+            return ""  # no notebook was started
         return f"{conf.get('api', 'base_url')}/notebooks/{quote(str(folder))}/try-{ti_key.try_number}.html"
 
 
@@ -97,6 +97,8 @@ class StepOperator(NotebookOperator):
 
     def execute(self, context: Any) -> str:
         instance = context["ti"]
-        if instance.try_number == 1 and self.step not in instance.xcom_pull(task_ids=self.asked):
+        # None: somebody marked the asking task as done, so nothing is known
+        pending = instance.xcom_pull(task_ids=self.asked)
+        if instance.try_number == 1 and pending is not None and self.step not in pending:
             raise AirflowSkipException(f"{self.step} holds all of its sources already: its notebook is not started")
         return super().execute(context)
