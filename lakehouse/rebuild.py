@@ -49,10 +49,10 @@ def rebuild(
     frames = _frames(spark, current)
     with ExitStack() as kept:
         keys = None
-        if by_row is not None and changed == [by_row]:
+        if by_row in known and changed == [by_row]:
             keys = changed_keys(spark, by_row, known[by_row].last_snapshot_id, frames[by_row], table.key, kept)
-        if by_row is not None and keys is not None:
-            frames[by_row] = of_the_same_keys(frames[by_row], keys, table.key, FEW_ROWS)
+            if keys is not None:
+                frames[by_row] = of_the_same_keys(frames[by_row], keys, table.key, FEW_ROWS)
         result = merge(
             spark, table, transform(*frames.values()), sources=current, delete_missing=True, run_id=run_id, among=keys
         )
