@@ -24,9 +24,9 @@ class Times:
     between: float
     """Between cells, and after the last one: messages, and the executed copy being written."""
     html: float
-    """The copy to read."""
+    """The copy to read; 0 where it is written after the task's end, as in Airflow."""
     end: float
-    """From the HTML to the task's end."""
+    """From what was written last to the task's end."""
 
     @property
     def total(self) -> float:
@@ -45,8 +45,11 @@ def _imports(source: str) -> bool:
     return source.lstrip().startswith(("from lakehouse import", "import lakehouse"))
 
 
-def split(notebook: dict[str, Any], html_at: float, began: float, ended: float) -> Times:
-    """The parts of a task; moments are seconds since 1970. Raises `ValueError` for a copy that no run has finished."""
+def split(notebook: dict[str, Any], html_at: float | None, began: float, ended: float) -> Times:
+    """The parts of a task; moments are seconds since 1970, `html_at` None where there is no HTML yet.
+
+    Raises `ValueError` for a copy that no run has finished.
+    """
     stamp = notebook["metadata"]["papermill"]
     cells = [cell for cell in notebook["cells"] if cell["metadata"].get("papermill", {}).get("start_time")]
     if not cells or stamp.get("end_time") is None:
@@ -59,13 +62,14 @@ def split(notebook: dict[str, Any], html_at: float, began: float, ended: float) 
         seconds[kind] += float(own["duration"] or 0)
     first = min(_at(cell["metadata"]["papermill"]["start_time"]) for cell in cells)
     start, end = _at(stamp["start_time"]), _at(stamp["end_time"])
+    html = html_at - end if html_at is not None and html_at <= ended else 0.0
     return Times(
         begin=start - began, kernel=first - start, imports=seconds["imports"], cells=seconds["cells"],
-        between=end - first - sum(seconds.values()), html=html_at - end, end=ended - html_at,
+        between=end - first - sum(seconds.values()), html=html, end=ended - end - html,
     )  # fmt: skip
 
 
 def of_try(executed: Path, began: float, ended: float) -> Times:
     """The parts of a task from its archived try, a file `try-N.ipynb` with an HTML beside it."""
-    notebook = json.loads(executed.read_text(encoding="utf-8"))
-    return split(notebook, executed.with_suffix(".html").stat().st_mtime, began, ended)
+    notebook, html = json.loads(executed.read_text(encoding="utf-8")), executed.with_suffix(".html")
+    return split(notebook, html.stat().st_mtime if html.exists() else None, began, ended)

@@ -80,13 +80,18 @@ def kernel_python() -> str:
     return KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
 
 
+def page_of(notebook: Path) -> Path:
+    """Where the HTML copy of an executed notebook is, or will be."""
+    return notebook.with_suffix(".html")
+
+
 def export_html(notebook: Path) -> Path:
     """Write the HTML copy of an executed notebook beside it, pictures included."""
     command = [kernel_python(), "-m", "lakehouse.archive", str(notebook)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no HTML copy of {notebook.name} could be made: {done.stderr.strip()[-2000:]}")
-    return notebook.with_suffix(".html")
+    return page_of(notebook)
 
 
 @contextmanager
@@ -116,11 +121,13 @@ def run_notebook(
     try_number: int | None = None,
     cell_timeout: int = CELL_TIMEOUT_SECONDS,
     leave_out: str | None = None,
+    page: bool = True,
 ) -> ExecutedNotebook:
     """Execute a notebook with parameters; keep `archive/try-N.ipynb` and `.html`, also of a failed try.
 
-    `cell_timeout` is in seconds; cells with the tag `leave_out` are not run. Raises `NotebookNotFound`,
-    `UnknownParameter`, or `NotebookFailed` with the failing cell's own error.
+    `cell_timeout` is in seconds; cells with the tag `leave_out` are not run. Without `page` the HTML copy of a try that
+    succeeded is left to the caller, who has something to do first. Raises `NotebookNotFound`, `UnknownParameter`, or
+    `NotebookFailed` with the failing cell's own error.
     """
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -149,4 +156,4 @@ def run_notebook(
         raise NotebookFailed(
             f"{source.name}, cell {error.cell_index}: {error.ename}: {error.evalue} (executed copy: {html})"
         ) from error
-    return ExecutedNotebook(notebook=target, html=export_html(target))
+    return ExecutedNotebook(notebook=target, html=export_html(target) if page else page_of(target))

@@ -93,6 +93,7 @@ def test_every_task_links_to_its_executed_notebook(first_day: Report) -> None:
         path = unquote(page.removeprefix(f"{settings.airflow_url}/notebooks/"))
         archived = settings.runs_dir / path
         assert archived.with_suffix(".ipynb").is_file(), page
+        wait_until(archived.is_file, timeout=30, what="the page, which is written after its task has ended")
         html = archived.read_text(encoding="utf-8")
         assert "Plotly.newPlot" in html, f"{task.task_id} shows no picture"
         assert LOADS_FROM_NETWORK.search(html) is None, f"{task.task_id} needs the network to be read"

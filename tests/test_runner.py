@@ -40,6 +40,14 @@ def test_an_executed_copy_and_a_page_that_shows_its_picture_offline(notebooks: P
     assert 'src="http' not in html
 
 
+def test_a_caller_in_haste_writes_the_page_later(notebooks: Path) -> None:
+    done = runner.run_notebook("good", {"number": 21}, notebooks / "runs", page=False)
+    assert done.notebook.is_file()
+    assert not done.html.exists()
+    assert runner.export_html(done.notebook) == done.html
+    assert done.html.is_file()
+
+
 def test_a_cell_that_only_explains_is_left_out_where_it_is_asked_for_and_its_page_says_so(notebooks: Path) -> None:
     book = nbformat.read(notebooks / "good.ipynb", as_version=4)
     explains = nbformat.v4.new_code_cell("number = 'explained'", metadata={"tags": [runner.EXPLAINS]})

@@ -41,6 +41,14 @@ def test_the_parts_are_the_whole(
     assert times.imports == pytest.approx(work[1][1] if len(work) > 1 else 0)
     assert times.cells == pytest.approx(sum(duration for _, duration in work) - times.imports, abs=1e-3)
     assert times.between == pytest.approx(sum(pause for pause, _ in work), abs=1e-3)
+    assert times.html == pytest.approx(html, abs=1e-3)
+
+
+@pytest.mark.parametrize("html_at", [None, START.timestamp() + 5])
+def test_a_page_that_is_written_after_the_task_is_no_part_of_it(html_at: float | None) -> None:
+    t0 = START.timestamp()
+    times = split(notebook([cell("x = 1", 1.0, 2.0)], 3.0), html_at, t0, t0 + 4)
+    assert (times.html, times.end, times.total) == (0, pytest.approx(1), pytest.approx(4))
 
 
 def test_a_copy_that_no_run_has_finished_has_no_times() -> None:

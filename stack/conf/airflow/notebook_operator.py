@@ -13,7 +13,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 
-from lakehouse.runner import EXPLAINS, PROJECT_ROOT, kernel_python, run_notebook
+from lakehouse.runner import EXPLAINS, PROJECT_ROOT, export_html, kernel_python, run_notebook
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 def archive_folder(dag_id: str, run_id: str, task_id: str) -> Path:
     """Where all tries of one task of one run are, below the runs folder."""
     return Path(dag_id) / run_id.replace("/", "_") / task_id
+
+
+def _archive(instance: Any) -> Path:
+    return Path(os.environ["WORKBOOK_RUNS_DIR"]) / archive_folder(instance.dag_id, instance.run_id, instance.task_id)
+
+
+def write_page(context: Any) -> None:
+    """The page of a task that has succeeded. Airflow logs an error that this raises; the task stays a success."""
+    instance = context["ti"]
+    export_html(_archive(instance) / f"try-{instance.try_number}.ipynb")
 
 
 class ExecutedNotebookLink(BaseOperatorLink):
@@ -40,26 +50,27 @@ class NotebookOperator(BaseOperator):
     """Run `notebooks/<notebook>.ipynb` with `parameters`; `run_id` is added, and each try is archived.
 
     Cells tagged `explains` are for a reader and are left out: they look at whole tables, whatever is new. A failing
-    cell fails the task with that cell's error. A retry is safe: every step a notebook runs is idempotent.
+    cell fails the task with that cell's error. A retry is safe: every step a notebook runs is idempotent. The page of a
+    try that succeeded is written once Airflow knows of the success: the tasks after this one do not wait for it.
     """
 
     template_fields = ("parameters",)
     operator_extra_links = (ExecutedNotebookLink(),)
 
     def __init__(self, *, notebook: str, parameters: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(on_success_callback=write_page, **kwargs)
         self.notebook = notebook
         self.parameters = parameters or {}
 
     def execute(self, context: Any) -> str:
         instance = context["ti"]
-        folder = archive_folder(instance.dag_id, instance.run_id, instance.task_id)
         executed = run_notebook(
             self.notebook,
             {**self.parameters, "run_id": instance.run_id},
-            Path(os.environ["WORKBOOK_RUNS_DIR"]) / folder,
+            _archive(instance),
             try_number=instance.try_number,
             leave_out=EXPLAINS,
+            page=False,
         )
         return str(executed.html)
 

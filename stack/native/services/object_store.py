@@ -21,6 +21,8 @@ from stack.native.service import NotHealthy, Service
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
+CACHE_MB = 256
+"""Of chunks that were read. A column of a Parquet file is a small range; the gateway fetches the whole chunk for it."""
 HEALTH_KEY = "_health/probe"
 TOKENS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 AUTHORITY, CERTIFICATE = "authority.pem", "certificate.pem"
@@ -100,6 +102,7 @@ def command(settings: Settings) -> list[str]:
         "-webdav=false",
         "-master.telemetry=false",
         "-disableHttp",
+        f"-s3.cacheCapacityMB={CACHE_MB}",
         f"-admin.dataDir={data / 'admin'}",
         f"-metricsPort={settings.s3_metrics_port}",
         f"-metricsIp={settings.host}",
@@ -144,8 +147,9 @@ SERVICES = (
         environment=lambda s: {
             "WEED_ADMIN_USER": "admin",
             "WEED_ADMIN_PASSWORD": s.s3_secret_key.get_secret_value(),
-            # Go collects harder from here on; without it the heap keeps what the busiest minute took
-            "GOMEMLIMIT": "300MiB",
+            # Go collects harder from here on; without it the heap keeps what the busiest minute took. Below the cache
+            # and as much again it would collect all the time
+            "GOMEMLIMIT": "600MiB",
         },
         healthy=healthy,
         start_timeout_seconds=60,
