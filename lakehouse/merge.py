@@ -222,6 +222,7 @@ class _Part:
 
     within: str | None
     among: DataFrame | None
+    old: DataFrame | None
     delete_missing: bool
 
 
@@ -230,7 +231,9 @@ def _attempt(spark: SparkSession, table: Table, frame: DataFrame, part: _Part,
     old = spark.table(table.name)
     old = old.where(part.within) if part.within else old
     with ExitStack() as kept:
-        if part.among is not None:
+        if part.old is not None:
+            old = part.old
+        elif part.among is not None:
             old = of_the_same_keys(old, part.among, table.key, FEW_ROWS)
         elif not part.delete_missing and metadata.load(table).current_snapshot() is not None:
             frame = frame.persist()
@@ -255,23 +258,25 @@ def merge(
     run_id: str,
     within: str | None = None,
     among: DataFrame | None = None,
+    old: DataFrame | None = None,
     watermark: bool = True,
     batch: str | None = None,
 ) -> StepResult:
     """Bring `table` to hold `frame`'s rows, by key; rows that do not differ are not touched.
 
-    `sources` are the snapshots that were read. `delete_missing` removes rows whose key is not in the frame. `within`
-    is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns, so that two
-    writers of different parts do not conflict. `among` are keys, at most `FEW_ROWS`, which the frame is about: rows of
-    other keys stay as they are. `watermark` False leaves the watermark to the caller, who writes more
-    tables first, and `batch` is then the id that they share. A batch that was committed before only moves the
-    watermark. Raises `NotOneRowPerKey`.
+    `sources` are the snapshots that were read. `delete_missing` removes rows whose key is not in the frame.
+    `within` is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns,
+    so that two writers of different parts do not conflict. `among` are keys, at most `FEW_ROWS`, which the frame is
+    about: rows of other keys stay as they are. `old` are the target's rows of the frame's keys, persisted by a
+    caller who has made the frame from them: they are read again only after another writer's commit. `watermark`
+    False leaves the watermark to the caller, who writes more tables first, and `batch` is then the id that they
+    share. A batch that was committed before only moves the watermark. Raises `NotOneRowPerKey`.
     """
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
     result = StepResult(table.name, snapshot_id=committed(table, batch))
     if result.snapshot_id is None:
-        part = _Part(within, among, delete_missing)
+        part = _Part(within, among, old, delete_missing)
         result = _merge_batch(spark, table, conform(frame, table), part, batch, run_id)
     if watermark:
         metadata.advance(table.name, sources, batch)
@@ -290,6 +295,8 @@ def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame, part: _Par
             if attempt == ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
                 raise
             # another writer committed first, or the answer to our commit was lost
+            if part.old is not None:
+                part.old.unpersist()
             if (snapshot := committed(table, batch)) is not None:
                 return StepResult(table.name, snapshot_id=snapshot, changed=True)
     inserted, updated, deleted = (counts.get(action, 0) for action in (INSERT, UPDATE, DELETE))

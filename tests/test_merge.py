@@ -126,6 +126,31 @@ def test_rows_of_other_keys_stay_when_a_frame_is_about_some(spark, scratch) -> N
     assert state(spark, target) == {1: "x", 3: "c", 9: "n"}
 
 
+@pytest.mark.stack
+def test_rows_that_the_caller_has_read_are_read_again_after_another_writers_commit(spark, scratch, monkeypatch) -> None:
+    from pyspark.errors import PySparkException
+
+    _, target = scratch
+    write(spark, target, rows(spark, (1, "a"), (2, "b")), 1)
+    old = spark.table(target.name).where("id = 1").persist()
+    longer = old.selectExpr("id", "part", "concat(value, '!') AS value", "amount", "_staged_at")
+    really, calls = merging._write, []
+
+    def overtaken_once(*given: object) -> None:
+        calls.append(given)
+        if len(calls) == 1:
+            write(spark, target, rows(spark, (1, "z")), 2)  # which is the second call
+            raise PySparkException("CommitFailedException: another writer was first")
+        really(*given)
+
+    monkeypatch.setattr(merging, "_write", overtaken_once)
+    result = write(spark, target, longer, 3, old=old)
+    old.unpersist()
+    assert len(calls) == 3
+    assert (result.updated, result.inserted) == (1, 0)
+    assert state(spark, target) == {1: "z!", 2: "b"}
+
+
 @pytest.mark.parametrize(
     ("rows", "dead", "files", "changed", "mode"),
     [

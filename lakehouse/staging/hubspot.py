@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.staging import payload as read
 from lakehouse.staging.payload import PARSED
-from lakehouse.staging.state import latest_state, rank_of, version
+from lakehouse.staging.state import rank_of, version
 from lakehouse.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def write_objects(
     """Properties first, then the objects that they touch, read back from all their properties."""
     mine = f"object_type = '{object_type}'"
     said = statements(rows, object_type)
-    batch.write(PROPERTIES, latest_state(PROPERTIES, said, batch.spark.table(PROPERTIES.name).where(mine)), within=mine)
+    batch.write_state(PROPERTIES, said, within=mine)
     stored = batch.spark.table(PROPERTIES.name).where(mine)
     touched = said.select(*OBJECT).distinct()
     result = batch.write(batch.target, pivot(stored.join(touched, list(OBJECT), "left_semi"), batch.target, key, names))

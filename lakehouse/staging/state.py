@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.merge import of_the_same_keys
 from lakehouse.tables import Table
 
 if TYPE_CHECKING:
@@ -49,14 +48,11 @@ def rank_of(topic: Column, ranks: tuple[str, ...]) -> Column:
     return rank
 
 
-def latest_state(
-    table: Table, candidates: DataFrame, current: DataFrame | None = None, candidate_rows: int | None = None
-) -> DataFrame:
-    """One row per key: the state after `candidates`, starting from `current` rows of the same keys.
+def latest_state(table: Table, candidates: DataFrame, current: DataFrame | None = None) -> DataFrame:
+    """One row per key of both frames: the state after `candidates`, starting from `current` rows.
 
     Both have the table's columns; `is_deleted` is derived here, where the table has it, and `_staged_at` is now: a
-    state may change while its attributes stay those of an earlier event. `candidate_rows`: how many there are at most,
-    if that is known.
+    state may change while its attributes stay those of an earlier event.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -64,8 +60,7 @@ def latest_state(
     stored = [name for name in table.column_names if name != "is_deleted"]
     rows = candidates.select(*stored)
     if current is not None:
-        touched = of_the_same_keys(current, candidates, table.key, candidate_rows)
-        rows = rows.unionByName(touched.select(*stored))
+        rows = rows.unionByName(current.select(*stored))
     key = Window.partitionBy(*table.key)
     order = [F.col("_version").desc_nulls_last(), F.col("_raw_id").asc_nulls_last()]
     if "deleted_at" in stored:

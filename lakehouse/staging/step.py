@@ -40,7 +40,9 @@ class Batch:
     def sources(self) -> dict[str, int | None]:
         return {self.raw_table: self.snapshot_id}
 
-    def write(self, table: Table, frame: DataFrame, within: str | None = None) -> StepResult:
+    def write(
+        self, table: Table, frame: DataFrame, within: str | None = None, old: DataFrame | None = None
+    ) -> StepResult:
         """Merge into one of the step's tables; the watermark stays until all are written."""
         return merge(
             self.spark,
@@ -50,9 +52,25 @@ class Batch:
             delete_missing=False,
             run_id=self.run_id,
             within=within,
+            old=old,
             watermark=False,
             batch=self.mark,
         )
+
+    def write_state(
+        self, table: Table, candidates: DataFrame, rows: int | None = None, within: str | None = None
+    ) -> StepResult:
+        """Merge the state after `candidates`, of which there are at most so many `rows`, if that is known.
+
+        The table's rows of the same keys are read once, for making the state and for comparing with it.
+        """
+        stored = self.spark.table(table.name)
+        stored = stored.where(within) if within else stored
+        touched = of_the_same_keys(stored, candidates, table.key, rows).persist()
+        try:
+            return self.write(table, latest_state(table, candidates, touched), within, touched)
+        finally:
+            touched.unpersist()
 
 
 WriteState = Callable[["Batch", "DataFrame"], "tuple[StepResult, DataFrame]"]
@@ -116,7 +134,7 @@ def write_latest(batch: Batch, rows: DataFrame) -> tuple[StepResult, DataFrame]:
     from pyspark.sql import functions as F
 
     table, key = batch.target, list(batch.target.key)
-    result = batch.write(table, latest_state(table, rows, batch.spark.table(table.name), batch.rows))
+    result = batch.write_state(table, rows, batch.rows)
     made = of_the_same_keys(batch.spark.table(table.name), rows, key, batch.rows)
     made = made.select(*key, F.col("_version").alias("_made"))
     # a deletion without attributes has no version of its own: it always takes part in the state
