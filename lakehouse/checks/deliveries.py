@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from data_generators import ledger
 from data_generators.deliveries import read_deliveries
 from data_generators.generate import read_manifest
+from lakehouse import metadata
 from lakehouse.checks.check import Check, named
 from lakehouse.engines.kafka import QUARANTINE_TOPIC
-from lakehouse.metadata import ERASED_PLACES
 from lakehouse.privacy.books import body_hash
 from lakehouse.streaming.tables import raw_table
 
@@ -221,14 +222,15 @@ def delivery_checks(spark: SparkSession, world_dir: Path, cut: Cut) -> list[Chec
     """All checks from the sender's ledger to raw."""
     days = sent_days(world_dir)
     owed = book_of(attempt for day in days for attempt in ledger.read_attempts(world_dir, day))
-    there = cut.rows(spark)
-    rows = there.unionByName(erased_rows(spark.table(ERASED_PLACES.name), there)).persist()
-    try:
+    rows, erased = cut.rows(spark), []
+    # few stacks have erased anybody, and then two columns are read twice rather than all kept
+    with ExitStack() as kept:
+        if metadata.rows_in(metadata.load(metadata.ERASED_PLACES)):
+            rows = rows.unionByName(erased_rows(spark.table(metadata.ERASED_PLACES.name), rows)).persist()
+            kept.callback(rows.unpersist)
+            erased = rows.where("erasure_id IS NOT NULL").collect()
         stored = stored_bodies(rows.where("erasure_id IS NULL"), owed)
-        erased = rows.where("erasure_id IS NOT NULL").collect()
         checks = offset_checks(cut, rows)
-    finally:
-        rows.unpersist()
     for row, body in named_bodies(erased, owed):
         of_topic = stored[row["topic"] == QUARANTINE_TOPIC]
         of_topic[body] = of_topic.get(body, 0) + 1
