@@ -31,6 +31,7 @@ def _archive(instance: Any) -> Path:
 def write_page(context: Any) -> None:
     """The page of a task that has succeeded. Airflow logs an error that this raises; the task stays a success."""
     instance = context["ti"]
+    os.nice(10)  # this process has nothing else to do, and the tasks that waited for it have begun
     export_html(_archive(instance) / f"try-{instance.try_number}.ipynb")
 
 
