@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -104,6 +106,20 @@ def test_the_pages_are_for_those_who_are_signed_in(first_day: Report) -> None:
     page = airflow.links(DAG_ID, last_run(airflow), "orders")["Executed notebook"]
     assert "core.orders" in airflow.page(page)
     assert httpx.get(page, timeout=30).status_code == 401
+
+
+def test_a_page_that_is_not_written_yet_says_so_and_comes() -> None:
+    settings, airflow = get_settings(), Airflow()
+    folder = settings.runs_dir / f"test-{uuid.uuid4().hex[:8]}"
+    page = f"{settings.airflow_url}/notebooks/{folder.name}/try-1.html"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "try-1.ipynb").write_text("{}")
+        assert "being written" in airflow.page(page)
+        (folder / "try-1.html").write_text("here it is")
+        assert airflow.page(page) == "here it is"
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_no_page_outside_the_archive_is_served() -> None:
