@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,13 +14,20 @@ from lakehouse.engines.tls import context
 from lakehouse.errors import LakehouseError
 from lakehouse.settings import Settings, get_settings
 
+log = logging.getLogger(__name__)
+
 TIMEOUT_SECONDS = 60
 NEXT_STEP = "start it with `lakehouse stack up airflow`, look at it with `lakehouse stack logs airflow-api-server`"
+REPEATS = 3
 FINISHED = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
 class AirflowUnreachable(LakehouseError):
     """The API server does not answer, or refuses what was asked."""
+
+
+class DatabaseRefused(AirflowUnreachable):
+    """Airflow's database has rolled back what was asked."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,24 @@ class Airflow:
             answer.raise_for_status()
         except httpx.HTTPStatusError as error:
             text = error.response.text[:300]
-            raise AirflowUnreachable(f"{method} {path}: {error.response.status_code} {text}", NEXT_STEP) from error
+            kind = DatabaseRefused if '"Database error"' in text else AirflowUnreachable
+            raise kind(f"{method} {path}: {error.response.status_code} {text}", NEXT_STEP) from error
         except httpx.HTTPError as error:
             raise AirflowUnreachable(f"Airflow does not answer at {self.url}: {error!r}", NEXT_STEP) from error
         return answer.json() if answer.content else None
+
+    def _change(self, method: str, path: str, **arguments: Any) -> Any:
+        """A change that may be asked for twice: again when the database has rolled it back.
+
+        API server and scheduler lock rows of a run in different orders, and PostgreSQL ends one of two that wait for
+        each other.
+        """
+        for _ in range(REPEATS):
+            try:
+                return self._call(method, path, **arguments)
+            except DatabaseRefused as error:
+                log.warning("%s; asked for again", error.message)
+        return self._call(method, path, **arguments)
 
     def get(self, path: str, **query: Any) -> Any:
         """What the API answers to a GET."""
@@ -99,13 +121,13 @@ class Airflow:
     def clear_failed(self, dag_id: str, run_id: str) -> None:
         """Let the tasks of a run that failed, and those after them, run again."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}
-        self._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
+        self._change("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)
 
     def clear(self, dag_id: str, run_id: str, task_ids: Collection[str], downstream: bool = True) -> list[str]:
         """Let these tasks, and by default those after them, run again; the names of all that will."""
         body = {"dry_run": False, "dag_run_id": run_id, "task_ids": sorted(task_ids), "only_failed": False,
                 "include_downstream": downstream, "reset_dag_runs": True}  # fmt: skip
-        cleared = self._call("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)["task_instances"]
+        cleared = self._change("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", json=body)["task_instances"]
         return sorted({task["task_id"] for task in cleared})
 
     def backfill(self, dag_id: str, first: date, last: date, conf: dict[str, Any] | None = None) -> int:
@@ -121,7 +143,7 @@ class Airflow:
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Take a run out of Airflow's books, so that its logical date is free; the archive stays."""
-        self._call("DELETE", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
+        self._change("DELETE", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
 
     def downstream(self, dag_id: str) -> dict[str, set[str]]:
         """The graph of a DAG: each task, and the tasks right after it."""
@@ -146,7 +168,7 @@ class Airflow:
 
     def fail(self, dag_id: str, run_id: str) -> None:
         """End a run: what runs of it is stopped, and it counts as failed."""
-        self._call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
+        self._change("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """All tasks of a run, in the order they started."""
