@@ -87,8 +87,10 @@ def to_html(notebook_path: Path) -> Path:
     exporter = HTMLExporter(template_name="lab", embed_images=True, **from_network)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": notebook_path.stem}})
     target = notebook_path.with_suffix(".html")
-    target.write_text(body.replace("</head>", STYLE, 1), encoding="utf-8")
-    return target
+    # whoever opens the page while it is written sees none, and never half of it
+    unfinished = target.with_suffix(".html.part")
+    unfinished.write_text(body.replace("</head>", STYLE, 1), encoding="utf-8")
+    return unfinished.replace(target)
 
 
 if __name__ == "__main__":

@@ -268,9 +268,10 @@ def merge(
     `within` is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns,
     so that two writers of different parts do not conflict. `among` are keys, at most `FEW_ROWS`, which the frame is
     about: rows of other keys stay as they are. `old` are the target's rows of the frame's keys, persisted by a
-    caller who has made the frame from them: they are read again only after another writer's commit. `watermark`
-    False leaves the watermark to the caller, who writes more tables first, and `batch` is then the id that they
-    share. A batch that was committed before only moves the watermark. Raises `NotOneRowPerKey`.
+    caller who has made the frame from them: Spark keeps rows of one snapshot, so after another writer's commit both
+    are made anew. `watermark` False leaves the watermark to the caller, who writes more tables first, and `batch`
+    is then the id that they share. A batch that was committed before only moves the watermark. Raises
+    `NotOneRowPerKey`.
     """
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
@@ -295,8 +296,6 @@ def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame, part: _Par
             if attempt == ATTEMPTS or not any(name in str(error) for name in _CONFLICTS):
                 raise
             # another writer committed first, or the answer to our commit was lost
-            if part.old is not None:
-                part.old.unpersist()
             if (snapshot := committed(table, batch)) is not None:
                 return StepResult(table.name, snapshot_id=snapshot, changed=True)
     inserted, updated, deleted = (counts.get(action, 0) for action in (INSERT, UPDATE, DELETE))
