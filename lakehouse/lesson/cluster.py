@@ -130,10 +130,7 @@ class SecondWorker:
         }), encoding="utf-8")  # fmt: skip
         self._start(
             "connect",
-            spark.spark_class(
-                "org.apache.spark.deploy.SparkSubmit", "--properties-file", str(conf),
-                "--class", "org.apache.spark.sql.connect.service.SparkConnectServer",
-            ),
+            spark.connect_command(conf),
             {**spark.environment(s), "SPARK_LOCAL_DIRS": str(self.folder / "local")},
         )  # fmt: skip
         self._wait("connect", lambda: self._answers(port) and len(self.executors()) == EXECUTORS, "two executors")

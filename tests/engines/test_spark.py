@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -39,3 +40,21 @@ def test_a_process_that_has_ended_leaves_no_session(live_stack: None) -> None:
     process.communicate("\n")
     assert process.returncode == 0
     wait_until(lambda: online() == before, timeout=10, what="the session to be released")
+
+
+def compiled() -> int:
+    """How many pieces of generated code the driver has compiled, by its own metrics."""
+    page = httpx.get(f"{get_settings().spark_connect_ui_url}/metrics/json/", timeout=30, follow_redirects=True).json()
+    (found,) = (value for name, value in page["histograms"].items() if name.endswith("CodeGenerator.compilationTime"))
+    return int(found["count"])
+
+
+def test_the_next_session_compiles_nothing_anew(live_stack: None) -> None:
+    # a number that no query before had: it is part of the code that Spark generates
+    query = f"SELECT id % 7 AS k, sum(id * {time.time_ns() % 10**12}) AS total FROM range(1000) GROUP BY id % 7"
+    ask = f"from lakehouse.engines.spark import spark_session; print(len(spark_session().sql('''{query}''').collect()))"
+    counts = [compiled()]
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout == "7\n"
+        counts.append(compiled())
+    assert counts[0] < counts[1] == counts[2]

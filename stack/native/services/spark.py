@@ -17,6 +17,7 @@ from stack.native.artifacts import class_path
 from stack.native.service import CannotPrepare, NotHealthy, Service
 
 TEMPLATES = PROJECT_ROOT / "stack" / "conf" / "spark"
+CONNECT_PROGRAM = PROJECT_ROOT / "stack" / "spark_connect.py"
 WORKER_CORES, WORKER_MEMORY = 2, "2g"
 
 
@@ -161,13 +162,13 @@ def _worker_command(settings: Settings) -> list[str]:
     )
 
 
+def connect_command(conf: Path) -> list[str]:
+    """A Connect server. All configuration is in the file: the command line of a process can be read by anyone."""
+    return spark_class("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(conf), str(CONNECT_PROGRAM))
+
+
 def _connect_command(settings: Settings) -> list[str]:
-    # All configuration is in the file: the command line of a process can be read by anyone.
-    return spark_class(
-        "org.apache.spark.deploy.SparkSubmit",
-        *("--properties-file", str(conf_folder(settings) / "connect.conf")),
-        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-    )
+    return connect_command(conf_folder(settings) / "connect.conf")
 
 
 def master_state(settings: Settings) -> dict:
