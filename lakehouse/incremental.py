@@ -7,13 +7,14 @@ watermark to 10:00:03, and is then never read. A snapshot id follows commits, so
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lakehouse import metadata
 
 if TYPE_CHECKING:
+    from pyiceberg.table.snapshots import Snapshot
     from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
@@ -25,11 +26,14 @@ KEEPS_ROWS = "replace"
 
 @dataclass(frozen=True)
 class Commit:
-    """One snapshot of a table: its parent (None for the first) and Iceberg's word for what it did."""
+    """One snapshot of a table: its parent (None for the first), Iceberg's word for what it did, and how many rows it
+    added and holds, if it says so."""
 
     snapshot_id: int
     parent_id: int | None
     operation: str
+    added: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Window:
     """Which snapshots of a source are to be read: after `start` up to and with `end`.
 
     `start` None means all rows at `end`; `end` None means that the source has no snapshot. `reason` says why it
-    is a full read. `same_rows`: all that was committed since `start` is compaction.
+    is a full read. `same_rows`: all that was committed since `start` is compaction. `rows`: how many there are to
+    read, if the snapshots say so.
     """
 
     source: str
@@ -45,6 +50,7 @@ class Window:
     end: int | None
     reason: str = ""
     same_rows: bool = False
+    rows: int | None = None
 
     @property
     def empty(self) -> bool:
@@ -71,23 +77,36 @@ def plan_window(source: str, commits: Mapping[int, Commit], current: int | None,
     """
     if current is None:
         return Window(source, None, None, "the source is empty")
-    if last is None:
-        return Window(source, None, current, "it was never read before")
     if current == last:
         return Window(source, last, current)
+    path = list(_back(commits, current, last))
+    if why := _why_all(commits, path, last):
+        rows = commits[current].total if current in commits else None
+        return Window(source, None, current, why, rows=rows)
+    added = [commit.added for commit in path if commit.operation == ADDS_ROWS]
+    known = [rows for rows in added if rows is not None]
+    return Window(source, last, current, same_rows=not added, rows=sum(known) if len(known) == len(added) else None)
+
+
+def _back(commits: Mapping[int, Commit], current: int, last: int | None) -> Iterator[Commit]:
+    """The kept commits from the current one back to, and without, the last that was read."""
     at: int | None = current
-    added = False
-    while at is not None and at != last:
-        commit = commits.get(at)
-        if commit is None:
-            return Window(source, None, current, f"snapshot {last} was expired")
+    while at is not None and at != last and at in commits:
+        yield commits[at]
+        at = commits[at].parent_id
+
+
+def _why_all(commits: Mapping[int, Commit], path: Sequence[Commit], last: int | None) -> str:
+    """Why rows after `last` cannot be told from the others; nothing if they can."""
+    if last is None:
+        return "it was never read before"
+    for commit in path:
         if commit.operation not in (ADDS_ROWS, KEEPS_ROWS):
-            return Window(source, None, current, f"snapshot {at} rewrote rows ({commit.operation})")
-        added = added or commit.operation == ADDS_ROWS
-        at = commit.parent_id
-    if at is None:
-        return Window(source, None, current, f"snapshot {last} is not in the table's history: it was replaced")
-    return Window(source, last, current, same_rows=not added)
+            return f"snapshot {commit.snapshot_id} rewrote rows ({commit.operation})"
+    ends_at = path[-1].parent_id if path else None
+    if not path or (ends_at is not None and ends_at != last and ends_at not in commits):
+        return f"snapshot {last} was expired"
+    return "" if ends_at == last else f"snapshot {last} is not in the table's history: it was replaced"
 
 
 def history(table: str) -> tuple[dict[int, Commit], int | None]:
@@ -98,14 +117,18 @@ def history(table: str) -> tuple[dict[int, Commit], int | None]:
         loaded = metadata.catalog().load_table(table)
     except NoSuchTableError:
         return {}, None
-    commits = {
-        s.snapshot_id: Commit(
-            s.snapshot_id, s.parent_snapshot_id, s.summary.operation.value if s.summary is not None else ADDS_ROWS
-        )
-        for s in loaded.snapshots()
-    }
+    commits = {snapshot.snapshot_id: _commit(snapshot) for snapshot in loaded.snapshots()}
     current = loaded.current_snapshot()
     return commits, None if current is None else current.snapshot_id
+
+
+def _commit(snapshot: Snapshot) -> Commit:
+    if snapshot.summary is None:
+        return Commit(snapshot.snapshot_id, snapshot.parent_snapshot_id, ADDS_ROWS)
+    said = snapshot.summary.additional_properties
+    added, total = (int(said[name]) if name in said else None for name in ("added-records", "total-records"))
+    operation = snapshot.summary.operation.value
+    return Commit(snapshot.snapshot_id, snapshot.parent_snapshot_id, operation, added, total)
 
 
 def snapshots(tables: Iterable[str]) -> dict[str, int | None]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lakehouse import metadata
 from lakehouse.errors import LakehouseError
+from lakehouse.held import FEW_ROWS, few, hold
 from lakehouse.tables import Table
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 BATCH_ID = "lakehouse.batch-id"
 RUN_ID = "lakehouse.run-id"
 ATTEMPTS = 4
-FEW_ROWS = 100_000
-"""So many keys or fewer are sent to all readers of a table, which then need not sort and send the table's rows."""
 LARGE_TABLE = 200_000
 """From so many rows on, a MERGE of a few rows writes these alone; a smaller table's files are written anew faster."""
 DEAD_SHARE, DELETE_FILES = 0.2, 100
@@ -97,7 +96,7 @@ def of_the_same_keys(frame: DataFrame, others: DataFrame, key: Sequence[str], ro
     from pyspark.sql import functions as F
 
     keys = others.select(*key).distinct()
-    return frame.join(F.broadcast(keys) if rows is not None and rows <= FEW_ROWS else keys, list(key), "left_semi")
+    return frame.join(F.broadcast(keys) if few(rows) else keys, list(key), "left_semi")
 
 
 def classify(new: DataFrame, old: DataFrame, table: Table, delete_missing: bool) -> DataFrame:
@@ -167,12 +166,16 @@ def merge_mode(said: Mapping[str, str], changed: int) -> str:
     return "merge-on-read" if rows >= LARGE_TABLE and few else "copy-on-write"
 
 
+def _said(table: IcebergTable) -> Mapping[str, str]:
+    """What a table's newest snapshot says of the table: counts by name."""
+    snapshot = table.current_snapshot()
+    return snapshot.summary.additional_properties if snapshot is not None and snapshot.summary is not None else {}
+
+
 def _set_mode(table: Table, changed: int) -> None:
     """Spark reads the mode from the table's properties, where a commit puts it if it is another one."""
     current = metadata.load(table)
-    snapshot = current.current_snapshot()
-    said = snapshot.summary.additional_properties if snapshot is not None and snapshot.summary is not None else {}
-    mode = merge_mode(said, changed)
+    mode = merge_mode(_said(current), changed)
     if current.properties.get(_MODE, "copy-on-write") != mode:
         metadata.commit_properties(table, {_MODE: mode})
 
@@ -216,32 +219,44 @@ def _write(spark: SparkSession, table: Table, changes: DataFrame, counts: Mappin
             spark.conf.unset(prefix + key)
 
 
+Made = Callable[[ExitStack], "tuple[DataFrame, DataFrame]"]
+"""Gives rows for a target and, beside them, the target's rows of their keys, from which they were made."""
+
+
 @dataclass(frozen=True)
 class _Part:
     """Which rows of a target a writer compares with its frame: those of a predicate, those of some keys."""
 
     within: str | None
     among: DataFrame | None
-    old: DataFrame | None
     delete_missing: bool
+    rows: int | None
 
 
-def _attempt(spark: SparkSession, table: Table, frame: DataFrame, part: _Part,
-             summary: Mapping[str, str]) -> dict[str, int]:  # fmt: skip
-    old = spark.table(table.name)
+def _sides(spark: SparkSession, table: Table, frame: DataFrame | Made, part: _Part,
+           kept: ExitStack) -> tuple[DataFrame, DataFrame, int | None]:  # fmt: skip
+    """New rows, the target's rows to compare them with, and how many there may be of both together, if known."""
+    if callable(frame):
+        new, old = frame(kept)
+        return conform(new, table), old, part.rows
+    new, old = conform(frame, table), spark.table(table.name)
     old = old.where(part.within) if part.within else old
+    if part.among is not None:
+        return new, of_the_same_keys(old, part.among, table.key, FEW_ROWS), FEW_ROWS
+    stored = int(_said(metadata.load(table)).get("total-records", 0))
+    if part.delete_missing or not stored:
+        # a table that is computed whole is about as long as it was
+        return new, old, stored or part.rows
+    new = hold(new, part.rows, kept)
+    rows = new.count()
+    return new, of_the_same_keys(old, new, table.key, rows) if few(rows) else old, rows
+
+
+def _attempt(spark: SparkSession, table: Table, frame: DataFrame | Made, part: _Part,
+             summary: Mapping[str, str]) -> dict[str, int]:  # fmt: skip
     with ExitStack() as kept:
-        if part.old is not None:
-            old = part.old
-        elif part.among is not None:
-            old = of_the_same_keys(old, part.among, table.key, FEW_ROWS)
-        elif not part.delete_missing and metadata.load(table).current_snapshot() is not None:
-            frame = frame.persist()
-            kept.callback(frame.unpersist)
-            if (rows := frame.count()) <= FEW_ROWS:
-                old = of_the_same_keys(old, frame, table.key, rows)
-        changes = classify(frame, old, table, part.delete_missing).persist()
-        kept.callback(changes.unpersist)
+        new, old, rows = _sides(spark, table, frame, part, kept)
+        changes = hold(classify(new, old, table, part.delete_missing), rows, kept)
         counts = _count(changes, table)
         if any(rows for action, rows in counts.items() if action != SAME):
             _write(spark, table, changes, counts, summary, part.within)
@@ -251,14 +266,14 @@ def _attempt(spark: SparkSession, table: Table, frame: DataFrame, part: _Part,
 def merge(
     spark: SparkSession,
     table: Table,
-    frame: DataFrame,
+    frame: DataFrame | Made,
     *,
     sources: Mapping[str, int | None],
     delete_missing: bool,
     run_id: str,
     within: str | None = None,
     among: DataFrame | None = None,
-    old: DataFrame | None = None,
+    rows: int | None = None,
     watermark: bool = True,
     batch: str | None = None,
 ) -> StepResult:
@@ -267,24 +282,24 @@ def merge(
     `sources` are the snapshots that were read. `delete_missing` removes rows whose key is not in the frame.
     `within` is a predicate on one column of the target (`raw_table = 'raw.x'`) which bounds what this writer owns,
     so that two writers of different parts do not conflict. `among` are keys, at most `FEW_ROWS`, which the frame is
-    about: rows of other keys stay as they are. `old` are the target's rows of the frame's keys, persisted by a
-    caller who has made the frame from them: Spark keeps rows of one snapshot, so after another writer's commit both
-    are made anew. `watermark` False leaves the watermark to the caller, who writes more tables first, and `batch`
-    is then the id that they share. A batch that was committed before only moves the watermark. Raises
-    `NotOneRowPerKey`.
+    about: rows of other keys stay as they are. `frame` may be a function (`Made`) where rows are made from the
+    target's own: it is called for each attempt, for another writer's commit gives both anew. `rows`: the frame has at
+    most so many, if that is known. `watermark` False leaves the watermark to the caller, who writes more tables
+    first, and `batch` is then the id that they share. A batch that was committed before only moves the watermark.
+    Raises `NotOneRowPerKey`.
     """
     began = time.monotonic()
     batch = batch or batch_id(table.name, metadata.watermarks(table.name), sources)
     result = StepResult(table.name, snapshot_id=committed(table, batch))
     if result.snapshot_id is None:
-        part = _Part(within, among, old, delete_missing)
-        result = _merge_batch(spark, table, conform(frame, table), part, batch, run_id)
+        part = _Part(within, among, delete_missing, rows)
+        result = _merge_batch(spark, table, frame, part, batch, run_id)
     if watermark:
         metadata.advance(table.name, sources, batch)
     return replace(result, seconds=time.monotonic() - began)
 
 
-def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame, part: _Part, batch: str,
+def _merge_batch(spark: SparkSession, table: Table, frame: DataFrame | Made, part: _Part, batch: str,
                  run_id: str) -> StepResult:  # fmt: skip
     from pyspark.errors import PySparkException
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COMMIT_ATTEMPTS = 12
 COMMIT_MARK = "lakehouse.commit-id"
+KEPT_SNAPSHOTS = 20
+"""Of the watermarks: nobody asks how they were, and each one makes the next commit of pyiceberg take longer."""
 WATERMARK_COLUMN = "committed_at"
 _TRIM = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "20"}
 
@@ -254,11 +256,19 @@ def commit_time(source: str, snapshot_id: int | None) -> datetime | None:
     return None if snapshot is None else datetime.fromtimestamp(snapshot.timestamp_ms / 1000, tz=UTC)
 
 
+def expire_oldest(current: IcebergTable, kept: int) -> None:
+    """Let the oldest snapshots of a table go once there are twice as many as are kept; upkeep removes their files."""
+    ids = [snapshot.snapshot_id for snapshot in current.snapshots()]
+    if len(ids) > 2 * kept:
+        current.maintenance.expire_snapshots().by_ids(ids[:-kept]).commit()
+
+
 def _replace_watermarks(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """The table is a few dozen rows: each change writes it whole, as one file, in one commit."""
     mine = {row["source_table"] for row in rows}
 
     def change(current: IcebergTable, mark: dict[str, str]) -> None:
+        expire_oldest(current, KEPT_SNAPSHOTS)
         kept = [
             row
             for row in current.scan().to_arrow().to_pylist()

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.errors import LakehouseError
+from lakehouse.held import lost
 from lakehouse.settings import get_settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lakehouse.merge import StepResult
 
 log = logging.getLogger(__name__)
+ATTEMPTS = 3
 _RESULT_COUNTS = ("table", "read", "inserted", "updated", "deleted", "rejected")
 
 
@@ -150,9 +152,21 @@ def run_step(name: str, run_id: str, spark: SparkSession | None = None) -> StepR
     step = find_step(name)
     session = spark or spark_session()
     with record_run(session, run_id, step.name) as record:
-        result = step.run(session, run_id)
+        result = _run_again_if_lost(step, session, run_id)
         record.finish(result)
     return result
+
+
+def _run_again_if_lost(step: Step, spark: SparkSession, run_id: str) -> StepResult:
+    """A step can be repeated; it has to be where an executor died with rows that it held for the step."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return step.run(spark, run_id)
+        except Exception as error:
+            if not lost(error):
+                raise
+            log.warning("%s begins again: an executor is gone, and rows with it", step.name)
+    return step.run(spark, run_id)
 
 
 def run_pipeline(run_id: str, spark: SparkSession | None = None) -> Iterator[StepResult]:

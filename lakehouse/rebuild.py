@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
-from lakehouse.merge import FEW_ROWS, StepResult, merge, of_the_same_keys
+from lakehouse.held import FEW_ROWS, few, hold
+from lakehouse.merge import StepResult, merge, of_the_same_keys
 from lakehouse.tables import Table, create_all, find_table
 
 if TYPE_CHECKING:
@@ -75,6 +76,6 @@ def changed_keys(
         incremental.read_at(spark, source, then).select(*marks, F.lit(-1).alias("side"))
     )
     differ = sides.groupBy(*marks).agg(F.sum("side").alias("side")).where("side <> 0")
-    keys = differ.select(*key).distinct().persist()
-    kept.callback(keys.unpersist)
-    return keys if keys.count() <= FEW_ROWS else None
+    keys = hold(differ.select(*key).distinct(), None, kept)
+    rows = keys.count()
+    return hold(keys, rows, kept) if few(rows) else None

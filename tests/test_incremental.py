@@ -36,6 +36,15 @@ def test_new_appends_are_read_from_the_last_snapshot() -> None:
     assert (window.start, window.end, window.empty) == (1, 3, False)
 
 
+def test_how_many_rows_there_are_to_read_is_what_the_snapshots_say() -> None:
+    said = {i: Commit(i, i - 1 or None, "append", 10 * i, 100 * i) for i in range(1, 5)}
+    assert plan_window(SOURCE, said, 4, 1).rows == 20 + 30 + 40
+    assert plan_window(SOURCE, said, 4, None).rows == 400
+    assert plan_window(SOURCE, said | {3: Commit(3, 2, "replace", 999, 300)}, 4, 1).rows == 20 + 40
+    assert plan_window(SOURCE, said | {3: Commit(3, 2, "append")}, 4, 1).rows is None
+    assert plan_window(SOURCE, said | {3: Commit(3, 2, "delete", 0, 5)}, 4, 1).rows == 400
+
+
 def test_compaction_in_between_adds_no_rows_and_hides_none() -> None:
     window = plan_window(SOURCE, chain("append", "append", "replace", "append"), 4, 1)
     assert (window.start, window.end) == (1, 4)

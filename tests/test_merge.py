@@ -6,15 +6,21 @@ import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse import incremental, metadata
+from lakehouse import held, incremental, metadata
 from lakehouse import merge as merging
+from lakehouse.held import hold
 from lakehouse.merge import NotOneRowPerKey, batch_id, is_audit, merge
 from lakehouse.metadata import Watermark
 from lakehouse.pipeline import record_run
 from lakehouse.tables import Column, Table, iceberg_schema
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 RUN = "test-run"
 
@@ -108,7 +114,7 @@ def test_missing_rows_are_deleted_only_when_asked(spark, scratch) -> None:
 @pytest.mark.stack
 @pytest.mark.parametrize("few", [0, 100_000], ids=["many keys", "few keys"])
 def test_how_many_keys_there_are_makes_no_difference(spark, scratch, monkeypatch, few) -> None:
-    monkeypatch.setattr(merging, "FEW_ROWS", few)
+    monkeypatch.setattr(held, "FEW_ROWS", few)
     _, target = scratch
     write(spark, target, rows(spark, (1, "a"), (2, "b"), (3, "c")), 1)
     second = write(spark, target, rows(spark, (1, "a"), (2, "x"), (4, "d")), 2)
@@ -132,22 +138,23 @@ def test_rows_that_the_caller_has_read_are_read_again_after_another_writers_comm
 
     _, target = scratch
     write(spark, target, rows(spark, (1, "a"), (2, "b")), 1)
-    old = spark.table(target.name).where("id = 1").persist()
-    longer = old.selectExpr("id", "part", "concat(value, '!') AS value", "amount", "_staged_at")
+
+    def longer(kept: ExitStack) -> tuple[DataFrame, DataFrame]:
+        old = hold(spark.table(target.name).where("id = 1"), 1, kept)
+        return old.selectExpr("id", "part", "concat(value, '!') AS value", "amount", "_staged_at"), old
+
     really, calls = merging._write, []
 
     def overtaken_once(*given: object) -> None:
         calls.append(given)
         if len(calls) == 1:
-            # not through Spark, which would forget by itself what it keeps of a table that it has written
             newer = rows(spark, (1, "z")).toArrow().cast(iceberg_schema(target).as_arrow())
             metadata.load(target).overwrite(newer, overwrite_filter="id = 1")
             raise PySparkException("CommitFailedException: another writer was first")
         really(*given)
 
     monkeypatch.setattr(merging, "_write", overtaken_once)
-    result = write(spark, target, longer, 3, old=old)
-    old.unpersist()
+    result = write(spark, target, longer, 3)
     assert len(calls) == 2
     assert (result.updated, result.inserted) == (1, 0)
     assert state(spark, target) == {1: "z!", 2: "b"}
@@ -273,6 +280,18 @@ def test_targets_that_move_their_watermarks_at_the_same_moment_all_move(scratch)
     assert {name: metadata.watermarks(name)["scratch.any"] for name in targets} == {
         name: Watermark(3, f"{name}-3") for name in targets
     }
+
+
+@pytest.mark.stack
+def test_watermarks_keep_few_snapshots_and_all_rows(scratch, monkeypatch) -> None:
+    monkeypatch.setattr(metadata, "KEPT_SNAPSHOTS", 3)
+    _, target = scratch
+    before = metadata.all_watermarks()
+    for snapshot in range(1, 6):
+        metadata.advance(target.name, {"scratch.any": snapshot}, f"batch-{snapshot}")
+    assert metadata.all_watermarks() == before | {target.name: {"scratch.any": Watermark(5, "batch-5")}}
+    # a change is two snapshots: the old rows go, the new ones come
+    assert len(metadata.load(metadata.WATERMARKS).snapshots()) <= 2 * 3 + 2
 
 
 @pytest.mark.stack

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse import metadata, rebuild
+from lakehouse import held, metadata, rebuild
 from lakehouse.merge import merge
 from lakehouse.tables import Column, Table
 
@@ -110,7 +110,7 @@ def test_a_snapshot_that_is_gone_asks_for_all(world: World) -> None:
 
 
 def test_more_than_a_few_keys_ask_for_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebuild, "FEW_ROWS", 1)
+    monkeypatch.setattr(held, "FEW_ROWS", 1)
     world.stage(_1="1", _2="2", _3="c", _4="d")
     assert world.run() == {1: "x-1", 2: "x-2", 3: "x-c", 4: "x-d"}
     assert world.computed == {1, 2, 3, 4}

@@ -6,13 +6,14 @@ Each write compares by key, so whatever a crash left half done, the repeat compl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
-from lakehouse.merge import StepResult, batch_id, merge, of_the_same_keys
+from lakehouse.held import hold
+from lakehouse.merge import Made, StepResult, batch_id, merge, of_the_same_keys
 from lakehouse.staging.events import REJECTS, WEBHOOK_EVENTS, rejects, webhook_events
 from lakehouse.staging.state import latest_state
 from lakehouse.tables import Table
@@ -41,9 +42,9 @@ class Batch:
         return {self.raw_table: self.snapshot_id}
 
     def write(
-        self, table: Table, frame: DataFrame, within: str | None = None, old: DataFrame | None = None
+        self, table: Table, frame: DataFrame | Made, within: str | None = None, rows: int | None = None
     ) -> StepResult:
-        """Merge into one of the step's tables; the watermark stays until all are written."""
+        """Merge into one of the step's tables, at most so many `rows`; the watermark stays until all are written."""
         return merge(
             self.spark,
             table,
@@ -52,7 +53,7 @@ class Batch:
             delete_missing=False,
             run_id=self.run_id,
             within=within,
-            old=old,
+            rows=rows,
             watermark=False,
             batch=self.mark,
         )
@@ -64,13 +65,19 @@ class Batch:
 
         The table's rows of the same keys are read once, for making the state and for comparing with it.
         """
-        stored = self.spark.table(table.name)
-        stored = stored.where(within) if within else stored
-        touched = of_the_same_keys(stored, candidates, table.key, rows).persist()
-        try:
-            return self.write(table, latest_state(table, candidates, touched), within, touched)
-        finally:
-            touched.unpersist()
+
+        def state(kept: ExitStack) -> tuple[DataFrame, DataFrame]:
+            touched = self.stored(table, candidates, table.key, rows, within, kept)
+            return latest_state(table, candidates, touched), touched
+
+        return self.write(table, state, within, rows)
+
+    def stored(self, table: Table, others: DataFrame, key: Sequence[str], rows: int | None, within: str | None,
+               kept: ExitStack) -> DataFrame:  # fmt: skip
+        """The table's rows whose key is in `others`, of which there are at most so many `rows`; held."""
+        everything = self.spark.table(table.name)
+        everything = everything.where(within) if within else everything
+        return hold(of_the_same_keys(everything, others, key, rows), rows, kept)
 
 
 WriteState = Callable[["Batch", "DataFrame"], "tuple[StepResult, DataFrame]"]
@@ -105,20 +112,19 @@ def run_step(
         metadata.advance(target.name, sources, mark)
         return StepResult(target.name, seconds=time.monotonic() - began)
     with ExitStack() as kept:
-        parsed = parse(new.frame).persist()
-        kept.callback(parsed.unpersist)
+        parsed = hold(parse(new.frame), new.window.rows, kept)
         counts = parsed.agg(F.count("*").alias("rows"), F.count("_reject").alias("rejected")).collect()[0]
         batch = Batch(spark, run_id, raw_table, target, new.window.end, mark, counts["rows"])
         result, applied = write_state(batch, parsed.where(F.col("_reject").isNull()))
         mine = f"raw_table = '{raw_table}'"
         ids = parsed.select(F.col("_webhook_id").alias("webhook_id"))
-        booked_before = spark.table(WEBHOOK_EVENTS.name).where(mine)
-        known = of_the_same_keys(booked_before, ids, ("webhook_id",), batch.rows).persist()
-        kept.callback(known.unpersist)
-        booked = batch.write(
-            WEBHOOK_EVENTS, webhook_events(parsed, applied, known, raw_table, entity_type), within=mine
-        )
-        refused = batch.write(REJECTS, rejects(parsed, raw_table), within=mine) if counts["rejected"] else None
+
+        def events(while_written: ExitStack) -> tuple[DataFrame, DataFrame]:
+            known = batch.stored(WEBHOOK_EVENTS, ids, ("webhook_id",), batch.rows, mine, while_written)
+            return webhook_events(parsed, applied, known, raw_table, entity_type), known
+
+        booked = batch.write(WEBHOOK_EVENTS, events, mine, batch.rows)
+        refused = batch.write(REJECTS, rejects(parsed, raw_table), mine, batch.rows) if counts["rejected"] else None
     metadata.advance(target.name, sources, mark)
     return replace(
         result,
