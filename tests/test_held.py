@@ -69,13 +69,21 @@ def _rows(spark: SparkSession) -> DataFrame:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("rows", [1000, None], ids=["few", "unknown"])
-def test_rows_that_are_held_are_made_once(spark: SparkSession, rows: int | None) -> None:
+def test_few_rows_that_are_held_are_made_once(spark: SparkSession) -> None:
     with ExitStack() as kept:
-        frame = hold(_rows(spark), rows, kept)
+        frame = hold(_rows(spark), 1000, kept)
         first, second = ({row["made"] for row in frame.collect()} for _ in range(2))
     assert len(first) == 1000
     assert first == second
+
+
+@pytest.mark.stack
+def test_who_knows_how_many_rows_are_kept_by_spark_for_a_while(spark: SparkSession) -> None:
+    rows = spark.range(0, 1000, numPartitions=2)
+    with ExitStack() as kept:
+        assert hold(rows, None, kept).storageLevel.useMemory
+        assert rows.count() == 1000
+    assert not rows.storageLevel.useMemory
 
 
 @pytest.mark.stack
