@@ -6,6 +6,7 @@ job would. Each write is one atomic commit, retried when another task committed 
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
+
+log = logging.getLogger(__name__)
 
 COMMIT_ATTEMPTS = 12
 COMMIT_MARK = "lakehouse.commit-id"
@@ -257,10 +260,19 @@ def commit_time(source: str, snapshot_id: int | None) -> datetime | None:
 
 
 def expire_oldest(current: IcebergTable, kept: int) -> None:
-    """Let the oldest snapshots of a table go once there are twice as many as are kept; upkeep removes their files."""
+    """Let the oldest snapshots of a table go once there are twice as many as are kept; upkeep removes their files.
+
+    Of several writers the first one does it; the catalog refuses the others, who have nothing left to do.
+    """
+    from pyiceberg.exceptions import BadRequestError, CommitFailedException
+
     ids = [snapshot.snapshot_id for snapshot in current.snapshots()]
-    if len(ids) > 2 * kept:
+    if len(ids) <= 2 * kept:
+        return
+    try:
         current.maintenance.expire_snapshots().by_ids(ids[:-kept]).commit()
+    except (BadRequestError, CommitFailedException) as refused:
+        log.info("%s keeps %d snapshots for now: %s", ".".join(current.name()), len(ids), refused)
 
 
 def _replace_watermarks(target: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -264,8 +264,9 @@ def test_a_crash_between_data_and_watermark_is_repaired_without_a_second_commit(
 
 
 @pytest.mark.stack
-def test_targets_that_move_their_watermarks_at_the_same_moment_all_move(scratch) -> None:
+def test_targets_that_move_their_watermarks_at_the_same_moment_all_move(scratch, monkeypatch) -> None:
     """Staging's tasks run side by side and share one table of watermarks: whoever is refused commits again."""
+    monkeypatch.setattr(metadata, "KEPT_SNAPSHOTS", 2)
     _, target = scratch
     targets = [f"{target.name}_{k}" for k in range(4)]
     together = threading.Barrier(len(targets))
