@@ -166,7 +166,7 @@ def _two_at_once(ground: Ground) -> Outcome:
 SCENARIOS = (
     Scenario(
         "spark-executor", "SIGKILL in the middle of a job: Spark's executor", "the pipeline run goes on",
-        (*RAW, "spark"), _kill_executor,
+        (*RAW, "spark", "clickhouse"), _kill_executor,
     ),
     _in_a_run("spark-connect"),
     _in_a_run("airflow-scheduler"),
