@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FEW_ROWS = 100_000
-"""So many keys or fewer are sent to all readers of a table, which then need not sort and send the table's rows."""
+"""So many rows or fewer are held without their plan, and so many keys sent to all readers of a table, which then need
+not sort and send the table's rows."""
 _LOST = "CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND"
 
 
@@ -23,8 +24,9 @@ def hold(frame: DataFrame, rows: int | None, kept: ExitStack) -> DataFrame:
 
     Few rows are taken out of the plan that made them, as they are now: that plan, a hundred expressions for an order,
     would be analysed and optimised anew in each query on them, which takes longer than the rows do. They go with their
-    executor; see `lost`. Many rows, or who knows how many, are kept by Spark beside their plan, compressed, until
-    `kept` ends or a table that they were read from has a new snapshot.
+    executor; see `lost`. If more come than were expected, they take more memory, and then disk. Many rows, or who knows
+    how many, are kept by Spark beside their plan, compressed, until `kept` ends or a table that they were read from has
+    a new snapshot.
     """
     if few(rows):
         return frame.localCheckpoint()

@@ -162,8 +162,8 @@ def merge_mode(said: Mapping[str, str], changed: int) -> str:
     marks their old ones, which every reader then has to leave out. `maintenance.compact` takes the marked rows away.
     """
     rows, dead, files = (int(said.get(f"total-{of}", 0)) for of in ("records", "position-deletes", "delete-files"))
-    few = changed + dead <= DEAD_SHARE * rows and files < DELETE_FILES
-    return "merge-on-read" if rows >= LARGE_TABLE and few else "copy-on-write"
+    light = changed + dead <= DEAD_SHARE * rows and files < DELETE_FILES
+    return "merge-on-read" if rows >= LARGE_TABLE and light else "copy-on-write"
 
 
 def _said(table: IcebergTable) -> Mapping[str, str]:
@@ -245,7 +245,7 @@ def _sides(spark: SparkSession, table: Table, frame: DataFrame | Made, part: _Pa
         return new, of_the_same_keys(old, part.among, table.key, FEW_ROWS), FEW_ROWS
     stored = int(_said(metadata.load(table)).get("total-records", 0))
     if part.delete_missing or not stored:
-        # a table that is computed whole is about as long as it was
+        # a table that is computed whole is expected to be about as long as it was: nothing is wrong if it is not
         return new, old, stored or part.rows
     new = hold(new, part.rows, kept)
     rows = new.count()
