@@ -29,6 +29,8 @@ CATCH_UP_SECONDS = 5.0
 RETRY_4XX = 1
 """Real senders try a 4xx as often as a 5xx; here once more has to do, for the answer is the same."""
 TRY_LATER = (408, 429)
+KEEP_SECONDS = 30.0
+"""An idle connection is closed by its sender, before the receiver does: a request that meets that would fail."""
 TIMEOUT = "timeout"
 
 
@@ -160,7 +162,7 @@ class Sender:
         The transport below httpx: redirects, cookies and logins, which no sender has, cost more than the request. The
         receiver is the one that the settings name: no proxy of the environment is asked.
         """
-        return httpcore.AsyncConnectionPool(ssl_context=self._context, max_connections=1)
+        return httpcore.AsyncConnectionPool(ssl_context=self._context, max_connections=1, keepalive_expiry=KEEP_SECONDS)
 
     async def _deliver(self, delivery: dict[str, Any]) -> None:
         manners = MANNERS[delivery["sender"]]

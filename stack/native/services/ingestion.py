@@ -20,6 +20,8 @@ def command(settings: Settings) -> list[str]:
         # nothing here asks who the client was; the origin that senders see is a setting
         "--no-proxy-headers",
         "--timeout-graceful-shutdown=10",
+        # A request that comes in the moment its connection is closed for idleness fails. Senders keep theirs for less.
+        "--timeout-keep-alive=75",
     ]
 
 
