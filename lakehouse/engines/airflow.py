@@ -176,6 +176,11 @@ class Airflow:
         found.sort(key=lambda task: task["start_date"] or "9999")
         return [_task_state(task) for task in found]
 
+    def task_pids(self, dag_id: str, run_id: str) -> set[int]:
+        """The processes that ran a run's tasks, by their ids on the machines where they did."""
+        found = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["pid"] for task in found if task["pid"]}
+
     def tries(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Every try of every task of a run that has started, in the order they did."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"

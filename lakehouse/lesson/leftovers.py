@@ -37,15 +37,14 @@ class Place:
 
 def _airflow_runs(mine: Mine) -> list[str]:
     from lakehouse.engines.airflow import Airflow
+    from lakehouse.engines.airflow_processes import stop_run
 
     airflow = Airflow()
     if DAG not in airflow.dag_ids():
         return []
-    active = airflow.active_runs(DAG)
     found = [run for run, conf in airflow.configurations(DAG).items() if mine(str(conf.get("namespace")))]
     for run in found:
-        if run in active:
-            airflow.fail(DAG, run)
+        stop_run(airflow, DAG, run)
         airflow.delete_run(DAG, run)
     return found
 
