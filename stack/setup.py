@@ -7,6 +7,7 @@ and downloads nothing. Needs no root.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ CORE = "core"
 """What everybody needs; steps of other profiles are made when their profile is named."""
 METRICS = ROOT / "stack" / "native" / "metrics"
 KERNEL = ("lakehouse", "Lakehouse (Python 3.11)")
+KERNEL_CLIENT = ROOT / "lakehouse" / "kernels" / "client.py"
+TASKS_KERNEL = AIRFLOW_ENV / "share" / "jupyter" / "kernels" / KERNEL[0] / "kernel.json"
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,14 @@ def _notebook_environment() -> None:
 
 def _airflow_environment() -> None:
     _environment(AIRFLOW_ENV, "airflow.txt")
+
+
+def _tasks_kernel() -> None:
+    """As in the notebooks' environment, but forked from the scheduler's server where that answers."""
     _kernel(AIRFLOW_ENV)
+    spec = json.loads(TASKS_KERNEL.read_text(encoding="utf-8"))
+    spec["argv"] = [str(PYTHON), "-I", "-S", str(KERNEL_CLIENT), "-f", "{connection_file}"]
+    TASKS_KERNEL.write_text(json.dumps(spec, indent=1), encoding="utf-8")
 
 
 def _superset_environment() -> None:
@@ -147,6 +157,8 @@ STEPS = (
         _notebook_environment,
     ),
     Step("airflow environment", (REQUIREMENTS / "airflow.txt",), AIRFLOW_ENV / "bin" / "airflow", _airflow_environment),
+    # its input is what else is in its command: where an older set-up made a kernel, its stamp is missing
+    Step("kernel of tasks", (KERNEL_CLIENT,), TASKS_KERNEL, _tasks_kernel),
     Step("java for trino", (REQUIREMENTS / "trino-java.txt",), HOME / "trino-java", _trino_java),
     Step("jars", tuple(sorted((ROOT / "stack/native/jars").glob("*.txt"))), HOME / "jars", _jars),
     Step(
