@@ -35,6 +35,7 @@ def scheduler(folder: Path, argv: list[str] | None) -> subprocess.Popen[str]:
         "JUPYTER_PATH": str(folder),
         "TMPDIR": str(folder),
         "SUPERVISOR_SERVER_URL": f"unix://{folder}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "secret",
     }
     # this environment has a kernel of that name, so one without it asks for another
     start = START if argv is not None else f"import lakehouse.runner\nlakehouse.runner.KERNEL = 'none'\n{START}"
@@ -56,6 +57,7 @@ def test_the_server_answers_is_found_as_a_leftover_and_ends_with_the_scheduler(t
         assert socket.parent.stat().st_mode & 0o777 == 0o700
         wait_until(socket.exists, timeout=60, what="the kernel server", every=0.05)
         assert processes.has_environment(int(pid), "SUPERVISOR_SERVER_URL", f"unix://{tmp_path}")
+        assert not processes.has_environment(int(pid), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "secret")
         process.kill()
     wait_until(lambda: not socket.parent.exists(), timeout=30, what="the server's end", every=0.05)
 

@@ -39,9 +39,11 @@ def _start(python: str) -> None:
     socket = str(Path(folder) / "socket")
     # as an ordinary kernel: the debugger, which it loads, would warn of frozen modules in each task's log
     command = [python, "-Xfrozen_modules=off", "-m", "lakehouse.kernels.server", "--parent", str(os.getpid())]
+    # a kernel can read what its server was started with: Airflow keeps its database's password from tasks, and so do we
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
     try:
         server = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env={**os.environ, VARIABLE: socket}, stdin=subprocess.DEVNULL
+            command, cwd=PROJECT_ROOT, env={**environment, VARIABLE: socket}, stdin=subprocess.DEVNULL
         )
     except OSError:
         shutil.rmtree(folder)
