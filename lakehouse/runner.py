@@ -73,11 +73,15 @@ def next_try(folder: Path) -> int:
     return max(numbers, default=0) + 1
 
 
-def kernel_python() -> str:
-    """The interpreter behind the kernel: it has nbconvert and plotly, which this environment need not have."""
+def notebook_python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in the kernel's environment, and starts as its kernel does.
+
+    That environment has nbconvert, plotly and the engines' clients, which this one need not have.
+    """
     from jupyter_client.kernelspec import KernelSpecManager
 
-    return KernelSpecManager().get_kernel_spec(KERNEL).argv[0]
+    kernel = KernelSpecManager().get_kernel_spec(KERNEL).argv
+    return [*kernel[: kernel.index("-m")], "-m", module, *arguments]
 
 
 def page_of(notebook: Path) -> Path:
@@ -87,7 +91,7 @@ def page_of(notebook: Path) -> Path:
 
 def export_html(notebook: Path) -> Path:
     """Write the HTML copy of an executed notebook beside it, pictures included."""
-    command = [kernel_python(), "-m", "lakehouse.archive", str(notebook)]
+    command = notebook_python("lakehouse.archive", str(notebook))
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"no HTML copy of {notebook.name} could be made: {done.stderr.strip()[-2000:]}")

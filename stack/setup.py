@@ -27,7 +27,7 @@ CORE = "core"
 """What everybody needs; steps of other profiles are made when their profile is named."""
 METRICS = ROOT / "stack" / "native" / "metrics"
 KERNEL = ("lakehouse", "Lakehouse (Python 3.11)")
-KERNEL_CLIENT = ROOT / "lakehouse" / "kernels" / "client.py"
+WARM_CLIENT = ROOT / "lakehouse" / "warm" / "client.py"
 TASKS_KERNEL = AIRFLOW_ENV / "share" / "jupyter" / "kernels" / KERNEL[0] / "kernel.json"
 
 
@@ -95,10 +95,10 @@ def _airflow_environment() -> None:
 
 
 def _tasks_kernel() -> None:
-    """As in the notebooks' environment, but forked from the scheduler's server where that answers."""
+    """As in the notebooks' environment, but forked from the scheduler's warm server where that answers."""
     _kernel(AIRFLOW_ENV)
     spec = json.loads(TASKS_KERNEL.read_text(encoding="utf-8"))
-    spec["argv"] = [str(PYTHON), "-I", "-S", str(KERNEL_CLIENT), "-f", "{connection_file}"]
+    spec["argv"] = [str(PYTHON), "-I", "-S", str(WARM_CLIENT), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     TASKS_KERNEL.write_text(json.dumps(spec, indent=1), encoding="utf-8")
 
 
@@ -158,7 +158,7 @@ STEPS = (
     ),
     Step("airflow environment", (REQUIREMENTS / "airflow.txt",), AIRFLOW_ENV / "bin" / "airflow", _airflow_environment),
     # its input is what else is in its command: where an older set-up made a kernel, its stamp is missing
-    Step("kernel of tasks", (KERNEL_CLIENT,), TASKS_KERNEL, _tasks_kernel),
+    Step("kernel of tasks", (WARM_CLIENT,), TASKS_KERNEL, _tasks_kernel),
     Step("java for trino", (REQUIREMENTS / "trino-java.txt",), HOME / "trino-java", _trino_java),
     Step("jars", tuple(sorted((ROOT / "stack/native/jars").glob("*.txt"))), HOME / "jars", _jars),
     Step(

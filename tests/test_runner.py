@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -111,3 +112,13 @@ def test_kernels_that_start_at_once_do_not_meet(notebooks: Path) -> None:
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(run, (1, 2, 3))) == ["2", "4", "6"]
+
+
+def test_a_module_is_started_as_the_kernel_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spec = tmp_path / "kernels" / runner.KERNEL
+    spec.mkdir(parents=True)
+    argv = ["/python", "-I", "client.py", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    command = runner.notebook_python("lakehouse.archive", "a.ipynb")
+    assert command == ["/python", "-I", "client.py", "-m", "lakehouse.archive", "a.ipynb"]

@@ -20,7 +20,8 @@ def test_the_tasks_kernel_is_the_client_run_by_the_notebooks_python(
     monkeypatch.setattr(setup, "TASKS_KERNEL", kernels / "lakehouse" / "kernel.json")
     setup._tasks_kernel()
     spec = KernelSpecManager(kernel_dirs=[str(kernels)]).get_kernel_spec("lakehouse")
-    assert spec.argv == [sys.executable, "-I", "-S", str(setup.KERNEL_CLIENT), "-f", "{connection_file}"]
+    started = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    assert spec.argv == [sys.executable, "-I", "-S", str(setup.WARM_CLIENT), *started]
     assert spec.display_name == "Lakehouse (Python 3.11)"
 
 
@@ -30,5 +31,5 @@ def test_an_older_installation_gets_that_kernel() -> None:
     assert step.profile == setup.CORE
     assert step.stamp.name not in ("uv", "notebook-environment", "airflow-environment")  # those it has already
     assert {"notebook environment", "airflow environment"} <= set(before)
-    assert step.inputs == (setup.KERNEL_CLIENT,)
-    assert setup.KERNEL_CLIENT.is_file()
+    assert step.inputs == (setup.WARM_CLIENT,)
+    assert setup.WARM_CLIENT.is_file()

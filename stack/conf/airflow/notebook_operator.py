@@ -13,7 +13,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowSkipException
 
-from lakehouse.runner import EXPLAINS, PROJECT_ROOT, export_html, kernel_python, run_notebook
+from lakehouse.runner import EXPLAINS, PROJECT_ROOT, export_html, notebook_python, run_notebook
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
@@ -83,7 +83,7 @@ class WhatIsNewOperator(BaseOperator):
     """
 
     def execute(self, context: Any) -> list[str]:
-        command = [kernel_python(), "-m", "lakehouse.cli", "pipeline", "pending", "--json"]
+        command = notebook_python("lakehouse.cli", "pipeline", "pending", "--json")
         asked = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
         if asked.returncode != 0:
             raise RuntimeError(f"`lakehouse pipeline pending` failed: {asked.stderr.strip()[-2000:]}")

@@ -1,4 +1,5 @@
-"""What a forked kernel has imported already: the kernel itself and what the notebooks of the pipeline's steps use.
+"""What a forked process has imported already: the kernel, what the notebooks of the pipeline's steps use, and what
+makes their pages.
 
 Nothing here may start a thread, open a connection or read a setting when it is imported.
 """
@@ -13,20 +14,22 @@ import ipykernel.ipkernel
 import ipykernel.kernelapp  # noqa: F401
 import IPython.core.completerlib
 import IPython.extensions.storemagic  # noqa: F401
+import nbconvert.exporters.html  # noqa: F401
+import nbformat  # noqa: F401
 import pandas  # noqa: F401
 import plotly.express  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pyiceberg.catalog.rest  # noqa: F401
 import pyspark.sql.connect.functions
 import pyspark.sql.connect.session  # noqa: F401
-import tornado.platform.asyncio
-import tornado.queues  # noqa: F401
+import typer  # noqa: F401
 
 import lakehouse.checks.engines
 import lakehouse.checks.layers
 import lakehouse.checks.money
 import lakehouse.lesson.diagrams
 import lakehouse.maintenance
+import lakehouse.pending
 import lakehouse.reconcile
 import lakehouse.semantic.blocking
 import lakehouse.semantic.by_hand

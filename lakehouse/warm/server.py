@@ -1,8 +1,8 @@
-"""Holds all imports of a kernel and forks one for each client. Run as `python -m lakehouse.kernels.server`.
+"""Has imported what a task needs, and forks a process for each client. Run as `python -m lakehouse.warm.server`.
 
-It listens on the Unix socket that WORKBOOK_KERNEL_SOCKET names, in a folder that only its user may enter. One thread:
+It listens on the Unix socket that WORKBOOK_WARM_SOCKET names, in a folder that only its user may enter. One thread:
 a fork takes no other one along. (NumPy and Arrow start native threads when they are imported and care for forks
-themselves.) It ends, and takes the socket and its folder away, when `--parent` has gone; kernels go on.
+themselves.) It ends, and takes the socket and its folder away, when `--parent` has gone; what it has forked goes on.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lakehouse.kernels import forked
-from lakehouse.kernels.client import VARIABLE
+from lakehouse.warm import forked
+from lakehouse.warm.client import VARIABLE
 
-PRELOADED = "lakehouse.kernels.preloaded"
+PRELOADED = "lakehouse.warm.preloaded"
 COLD = b"cold\n"
 PARENT_POLL_SECONDS = 1.0
 REQUEST_SECONDS = 5.0
@@ -33,13 +33,13 @@ READ_AT_IMPORT = ("PYTHON", "PYICEBERG_", "PYSPARK_", "SPARK_", "GRPC_", "PANDAS
 
 
 def say(words: str) -> None:
-    """A line for the log. No logging: its handlers would be the kernels', too."""
-    sys.stderr.write(f"kernel server: {words}\n")
+    """A line for the log. No logging: the forked processes would have its handlers, too."""
+    sys.stderr.write(f"warm server: {words}\n")
     sys.stderr.flush()
 
 
 def acts_at_import(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that a forked kernel would not heed."""
+    """The part of an environment that a forked process would not heed."""
     return {name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT)}
 
 
@@ -49,7 +49,7 @@ def preload(names: list[str]) -> bool:
         for name in names:
             importlib.import_module(name)
     except Exception:  # noqa: BLE001 - a module that is being edited can raise anything
-        say(f"kernels start cold, a module cannot be imported:\n{traceback.format_exc()}")
+        say(f"all start cold, a module cannot be imported:\n{traceback.format_exc()}")
         return False
     return True
 
@@ -100,7 +100,7 @@ def receive(connection: socket.socket) -> tuple[forked.Request, list[int]]:
 
 
 def fork(listener: socket.socket, connection: socket.socket, request: forked.Request, streams: list[int]) -> None:
-    """Make a kernel of a copy of this process."""
+    """Make the process that a client asks for of a copy of this one."""
     # one that came between the fork and the child's own handlers would make the child clean up as if it were us
     held = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
@@ -113,7 +113,7 @@ def fork(listener: socket.socket, connection: socket.socket, request: forked.Req
 
 
 def serve(listener: socket.socket, code: Code | None, parent: int) -> str:
-    """Fork kernels until the parent has gone (returns "") or the code is not what was imported (returns why)."""
+    """Fork until the parent has gone (returns "") or the code is not what was imported (returns why)."""
     ours = acts_at_import(os.environ)
     listener.settimeout(PARENT_POLL_SECONDS)
     while os.getppid() == parent:
@@ -137,7 +137,7 @@ def serve(listener: socket.socket, code: Code | None, parent: int) -> str:
                 else:
                     fork(listener, connection, request, streams)
             except OSError as error:  # no process to be had, or no client any more: either starts cold
-                say(f"no kernel was forked: {error}")
+                say(f"nothing was forked: {error}")
             for stream in streams:
                 os.close(stream)
             if changed:
@@ -161,19 +161,19 @@ def listening(path: Path) -> Iterator[socket.socket]:
 def main(arguments: list[str]) -> None:
     """Import, then serve; begin anew when the code has changed."""
     began = time.time_ns()
-    parser = argparse.ArgumentParser(prog="python -m lakehouse.kernels.server", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lakehouse.warm.server", description=__doc__)
     parser.add_argument("--parent", type=int, default=os.getppid(), help="serve as long as this process is the parent")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2], help="whose code may change")
     parser.add_argument("--preload", nargs="*", default=[PRELOADED], metavar="MODULE")
     options = parser.parse_args(arguments)
     path = Path(os.environ[VARIABLE])
-    os.environ.pop("JPY_PARENT_PID", None)  # ipykernel reads it when it is imported, and it is not the kernels' parent
+    os.environ.pop("JPY_PARENT_PID", None)  # ipykernel reads it when it is imported, and it is nobody's parent here
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for kernels: the system takes them away
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for them: the system takes them away
     try:
         code = Code(options.root, began) if preload(options.preload) else None
         gc.collect()
-        gc.freeze()  # a kernel's collector would write to, and so copy, each page that has an object
+        gc.freeze()  # their collectors would write to, and so copy, each page that has an object
         with listening(path) as listener:
             say(f"ready after {(time.time_ns() - began) / 1e9:.1f} s")
             changed = serve(listener, code, options.parent)
@@ -189,6 +189,6 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.path[0] == os.getcwd():
-        del sys.path[0]  # as for an ordinary kernel, which adds its own folder, and later in the line
+        del sys.path[0]  # as for an ordinary kernel, which adds its own folder itself, and later in the line
     main(sys.argv[1:])
     os._exit(0)  # some of what is preloaded complains of a teardown

@@ -1,4 +1,4 @@
-"""The process that stands for a forked kernel: signals, ends, and the ordinary start."""
+"""The process that stands for a forked one: signals, ends, and the ordinary start."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 from jupyter_client.kernelspec import KernelSpecManager
 
-from lakehouse.kernels import client
-from tests.kernels.conftest import WAIT_SECONDS, Kernel, Server, running_kernel, wait_gone
+from lakehouse.warm import client
+from tests.warm.conftest import CLIENT, WAIT_SECONDS, Kernel, Server, running_kernel, wait_gone
 
 
 def run_and_interrupt(kernel: Kernel) -> str:
@@ -110,7 +110,7 @@ def test_both_end_when_who_started_them_is_killed(server: Server, tmp_path: Path
         "channels.execute_interactive('import os; print(os.getpid())', output_hook=show)\n"
         "input()\n"
     )
-    argv = [sys.executable, "-I", "-S", client.__file__, "-f", "{connection_file}"]
+    argv = [*CLIENT, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     with subprocess.Popen(
         [sys.executable, "-c", start, str(tmp_path / "ipc"), *argv],
         env=server.environment,
@@ -138,6 +138,36 @@ def test_without_a_server_the_ordinary_kernel_starts(specs: KernelSpecManager, t
 
 def test_the_client_imports_little() -> None:
     """Its start is waited for at each task."""
-    show = f"import runpy, sys; runpy.run_path({client.__file__!r}); print(len(sys.modules))"
+    show = f"import runpy, sys; runpy.run_path({client.__file__!r}, run_name='client'); print(len(sys.modules))"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", show], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 90
+
+
+def run_module(server: Server, folder: Path, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of these lines by the client, as a task makes a page."""
+    (folder / "asked.py").write_text(source)
+    command = [*CLIENT, "-m", "asked", *arguments]
+    return subprocess.run(command, env=server.environment, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_module_runs_as_python_would_run_it(server: Server, root: Path) -> None:
+    source = "import os, sys\nprint(__name__, sys.argv[1:], os.nice(0), 'colorsys' in sys.modules)\nsys.exit(7)\n"
+    done = run_module(server, root, source, "a b", "c")
+    assert (done.returncode, done.stderr) == (7, "")
+    assert done.stdout == f"__main__ ['a b', 'c'] {os.nice(0)} True\n"
+    assert run_module(server, root, "print(1)\n").returncode == 0
+
+
+def test_a_module_that_fails_says_why(server: Server, root: Path) -> None:
+    done = run_module(server, root, "1 / 0\n")
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("ZeroDivisionError: division by zero")
+    done = run_module(server, root, "import sys\nsys.exit('no such page')\n")
+    assert (done.returncode, done.stderr) == (1, "no such page\n")
+
+
+def test_a_forked_process_is_as_nice_as_its_client(server: Server, root: Path) -> None:
+    (root / "asked.py").write_text("import os\nprint(os.nice(0), flush=True)\n")
+    command = ["nice", "-n", "7", *CLIENT, "-m", "asked"]
+    done = subprocess.run(command, env=server.environment, cwd=root, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == min(19, os.nice(0) + 7)

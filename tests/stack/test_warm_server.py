@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lakehouse.kernels import client
 from lakehouse.runner import PROJECT_ROOT
 from lakehouse.waiting import wait_until
+from lakehouse.warm import client
 from stack.native import processes
 
 CONF = PROJECT_ROOT / "stack" / "conf" / "airflow"
 START = (
-    "import os, kernel_server\n"
-    "kernel_server.start_kernel_server()\n"
-    "pids = [child.pid for child in kernel_server.children]\n"
+    "import os, warm_server\n"
+    "warm_server.start_warm_server()\n"
+    "pids = [child.pid for child in warm_server.children]\n"
     f"print(os.environ.get('{client.VARIABLE}'), *pids, flush=True)\n"
     "input()\n"
 )
@@ -55,7 +55,7 @@ def test_the_server_answers_is_found_as_a_leftover_and_ends_with_the_scheduler(t
         named, pid = said(process)
         socket = Path(named)
         assert socket.parent.stat().st_mode & 0o777 == 0o700
-        wait_until(socket.exists, timeout=60, what="the kernel server", every=0.05)
+        wait_until(socket.exists, timeout=60, what="the warm server", every=0.05)
         assert processes.has_environment(int(pid), "SUPERVISOR_SERVER_URL", f"unix://{tmp_path}")
         assert not processes.has_environment(int(pid), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "secret")
         process.kill()
@@ -72,7 +72,7 @@ def test_the_scheduler_starts_without_one_and_says_why(tmp_path: Path) -> None:
     with scheduler(tmp_path, ["/no/such/python", client.__file__]) as process:
         assert said(process) == ["None"]
         assert "no server was started for them: FileNotFoundError" in process.communicate("\n")[1]
-        assert not list(tmp_path.glob("kernels-*"))
+        assert not list(tmp_path.glob("warm-*"))
     with scheduler(tmp_path, None) as process:
         assert said(process) == ["None"]
         assert "NoSuchKernel" in process.communicate("\n")[1]

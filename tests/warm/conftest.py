@@ -15,13 +15,14 @@ import pytest
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
 
-from lakehouse.kernels import client
 from lakehouse.waiting import wait_until
+from lakehouse.warm import client
 from stack.native import processes
 
 PROJECT = Path(client.__file__).resolve().parents[2]
 KERNEL_MODULES = ("ipykernel.ipkernel", "ipykernel.kernelapp", "numpy", "colorsys")
 WAIT_SECONDS = 30
+CLIENT = (sys.executable, "-I", "-S", client.__file__)
 
 
 def gone(pid: int) -> bool:
@@ -45,7 +46,7 @@ class Server:
             client.VARIABLE: str(self.socket),
             "PYTHONPATH": os.pathsep.join((str(PROJECT), str(root))),
         }
-        command = [sys.executable, "-m", "lakehouse.kernels.server", "--root", str(root), "--preload"]
+        command = [sys.executable, "-m", "lakehouse.warm.server", "--root", str(root), "--preload"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *KERNEL_MODULES, *modules],
@@ -60,7 +61,7 @@ class Server:
         wait_until(
             lambda: self.log.read_text().count("ready after") >= times and self.socket.exists(),
             timeout=WAIT_SECONDS,
-            what=f"the kernel server: {self.log.read_text()}",
+            what=f"the warm server: {self.log.read_text()}",
             every=0.02,
         )
 
@@ -119,7 +120,7 @@ def specs(tmp_path: Path) -> KernelSpecManager:
     """Where the kernel `tested` is one of the client's."""
     folder = tmp_path / "kernels" / "tested"
     folder.mkdir(parents=True)
-    argv = [sys.executable, "-I", "-S", client.__file__, "-f", "{connection_file}"]
+    argv = [*CLIENT, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "tested", "language": "python"}))
     return KernelSpecManager(kernel_dirs=[str(folder.parent)])
 

@@ -1,9 +1,10 @@
-"""How a copy of the server becomes a client's kernel, and how it ends."""
+"""How a copy of the server becomes the process that a client asked for, and how it ends."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -13,40 +14,42 @@ import traceback
 from dataclasses import dataclass
 from typing import NoReturn
 
-ENDED_WELL = b"."
+KERNEL = "ipykernel_launcher"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the kernel takes over from its client."""
+    """The module to run, as `python -m` would, and what the process takes over from its client."""
 
+    module: str
     arguments: list[str]
     environment: dict[str, str]
     folder: str
+    niceness: int = 0
 
 
 def run(request: Request, streams: list[int], connection: socket.socket, held: set[signal.Signals]) -> NoReturn:
-    """Be the client's kernel; then end without the interpreter's teardown, which would free what goes anyway.
+    """Be the client's process; then end without the interpreter's teardown, which would free what goes anyway.
 
     `held` are the signals that are blocked until this process handles them in its own way.
     """
-    code = 1
+    status = 1
     try:
         os.setsid()  # before the client knows us: it signals our whole group, as Jupyter does with a kernel's
         _take_over(request, streams)
         _own_signals(held)
         _own_chance()
         connection.sendall(f"{os.getpid()}\n".encode())
-        os.register_at_fork(after_in_child=connection.close)  # its end means that the kernel itself has ended
-        threading.Thread(target=_end_with, args=(connection,), name="kernel client", daemon=True).start()
-        _kernel(request.arguments)
+        os.register_at_fork(after_in_child=connection.close)  # its end means that the process itself has ended
+        threading.Thread(target=_end_with, args=(connection,), name="warm client", daemon=True).start()
+        status = _module(request)
         _finish()
-        connection.sendall(ENDED_WELL)
-        code = 0
+        connection.sendall(bytes([status]))
     except BaseException:  # noqa: BLE001 - whatever it is must not run on in the server's frames above
+        status = 1
         traceback.print_exc(file=sys.__stderr__)
     finally:
-        os._exit(code)
+        os._exit(status)
 
 
 def _take_over(request: Request, streams: list[int]) -> None:
@@ -54,6 +57,7 @@ def _take_over(request: Request, streams: list[int]) -> None:
         os.dup2(stream, number)
         os.close(stream)
     os.chdir(request.folder)
+    os.nice(max(0, request.niceness - os.nice(0)))
     os.environ.clear()
     os.environ.update(request.environment)
     # ipykernel would watch that process as its parent; ours is the server, and the connection tells of the client
@@ -69,7 +73,7 @@ def _own_signals(held: set[signal.Signals]) -> None:
 
 
 def _own_chance() -> None:
-    """Two kernels must not draw the same numbers. Python's `random` sees to that itself."""
+    """Two processes must not draw the same numbers. Python's `random` sees to that itself."""
     if "numpy" in sys.modules:
         import numpy
 
@@ -77,7 +81,7 @@ def _own_chance() -> None:
 
 
 def _end_with(connection: socket.socket) -> None:
-    """End with the client, and take along what the kernel has started, as Jupyter does when it kills one."""
+    """End with the client, and take along what the process has started, as Jupyter does when it kills a kernel."""
     try:
         while connection.recv(1):
             continue
@@ -85,13 +89,22 @@ def _end_with(connection: socket.socket) -> None:
         os.killpg(0, signal.SIGKILL)
 
 
-def _kernel(arguments: list[str]) -> None:
-    import ipykernel_launcher
-    from ipykernel.kernelapp import IPKernelApp
-
-    sys.argv = [ipykernel_launcher.__file__, *arguments]
+def _module(request: Request) -> int:
+    """Run it as `python -m` would; its exit status."""
     # 1: there is a parent, and it needs no watching; with none, ipykernel greets whoever typed its command
-    IPKernelApp.launch_instance([*arguments, "--IPKernelApp.parent_handle=1"])
+    more = ["--IPKernelApp.parent_handle=1"] if request.module == KERNEL else []
+    sys.argv = [request.module, *request.arguments, *more]
+    try:
+        runpy.run_module(request.module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+            return 1
+        return (end.code or 0) & 0xFF
+    except Exception:  # noqa: BLE001 - as Python itself does with what nobody caught
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def _finish() -> None:
