@@ -37,7 +37,7 @@ class Place:
 
 def _airflow_runs(mine: Mine) -> list[str]:
     from lakehouse.engines.airflow import Airflow
-    from lakehouse.engines.airflow_processes import stop_run
+    from lakehouse.lesson.airflow_processes import stop_run
 
     airflow = Airflow()
     if DAG not in airflow.dag_ids():

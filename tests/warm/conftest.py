@@ -34,6 +34,14 @@ def wait_gone(pid: int) -> None:
     wait_until(lambda: gone(pid), timeout=WAIT_SECONDS, what=f"the end of {pid}", every=0.02)
 
 
+def starter(code: str, *arguments: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that runs `code`, which starts something and prints its process id, then waits to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+
+
 class Server:
     """A server of the test's own, and the environment that leads to it."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpecManager
 
 from lakehouse.warm import client
-from tests.warm.conftest import CLIENT, WAIT_SECONDS, Kernel, Server, running_kernel, wait_gone
+from tests.warm.conftest import CLIENT, WAIT_SECONDS, Kernel, Server, running_kernel, starter, wait_gone
 
 
 def run_and_interrupt(kernel: Kernel) -> str:
@@ -111,13 +111,7 @@ def test_both_end_when_who_started_them_is_killed(server: Server, tmp_path: Path
         "input()\n"
     )
     argv = [*CLIENT, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    with subprocess.Popen(
-        [sys.executable, "-c", start, str(tmp_path / "ipc"), *argv],
-        env=server.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as parent:
+    with starter(start, str(tmp_path / "ipc"), *argv, environment=server.environment) as parent:
         assert parent.stdout
         client_pid, kernel_pid = json.loads(parent.stdout.readline())
         assert client_pid != kernel_pid

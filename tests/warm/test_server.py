@@ -14,7 +14,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from lakehouse.warm import client
 from lakehouse.warm.server import COLD, acts_at_import
-from tests.warm.conftest import PROJECT, WAIT_SECONDS, Server, running_kernel, running_server, wait_gone
+from tests.warm.conftest import PROJECT, WAIT_SECONDS, Server, running_kernel, running_server, starter, wait_gone
 
 
 def test_a_kernel_has_what_was_preloaded(server: Server, specs: KernelSpecManager, tmp_path: Path) -> None:
@@ -135,14 +135,7 @@ def test_it_ends_with_its_parent_even_one_that_went_at_once_and_takes_its_folder
         "input()\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), client.VARIABLE: str(folder / "socket")}
-    with subprocess.Popen(
-        [sys.executable, "-c", start],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as parent:
+    with starter(start, environment=environment) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
         parent.kill()

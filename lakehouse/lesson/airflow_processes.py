@@ -6,10 +6,13 @@ notebook's kernel when that process is gone: until then both go on writing.
 
 from __future__ import annotations
 
-import psutil
+from typing import TYPE_CHECKING
 
 from lakehouse.engines.airflow import Airflow
 from lakehouse.waiting import wait_until
+
+if TYPE_CHECKING:
+    from stack.native.processes import Stat
 
 RUN_VARIABLE = "AIRFLOW_CTX_DAG_RUN_ID"
 """In the environment of what a task starts."""
@@ -17,21 +20,20 @@ STOP_SECONDS = 60
 """A heartbeat, then SIGTERM and, seconds later, SIGKILL."""
 
 
-def _belongs(process: psutil.Process, run_id: str, tasks: set[int]) -> bool:
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        # a process id of another machine may be anything here
-        of_task = process.pid in tasks and "airflow" in " ".join(process.cmdline())
-        return of_task or process.environ().get(RUN_VARIABLE) == run_id
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return False  # it ended while we looked, or is another user's
+def _belongs(process: Stat, run_id: str, tasks: set[int]) -> bool:
+    from stack.native.processes import has_environment, title
+
+    # a process id of another machine may be anything here
+    of_task = process.pid in tasks and "airflow" in title(process.pid, length=1000)
+    return not process.zombie and (of_task or has_environment(process.pid, RUN_VARIABLE, run_id))
 
 
 def processes(airflow: Airflow, dag_id: str, run_id: str) -> list[int]:
     """Ids of this machine's processes that work for a run: its tasks' own, and the kernels of their notebooks."""
+    from stack.native.processes import all_processes
+
     tasks = airflow.task_pids(dag_id, run_id)
-    return [process.pid for process in psutil.process_iter() if _belongs(process, run_id, tasks)]
+    return [process.pid for process in all_processes() if _belongs(process, run_id, tasks)]
 
 
 def stop_run(airflow: Airflow, dag_id: str, run_id: str) -> None:

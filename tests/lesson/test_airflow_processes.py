@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-import psutil
 import pytest
 
 from lakehouse.engines.airflow import Airflow
-from lakehouse.engines.airflow_processes import processes, stop_run
+from lakehouse.lesson.airflow_processes import processes, stop_run
 from lakehouse.lesson.leftovers import DAG
 from lakehouse.lesson.scratch import drop_scratch
 from lakehouse.waiting import wait_until
+from stack.native.processes import is_alive, title
 
 pytestmark = pytest.mark.stack
 NAMESPACE = "scratch_test_stopped"
@@ -29,12 +29,7 @@ def run(live_stack: None) -> Iterator[str]:
 
 
 def _kernel(pid: int) -> bool:
-    return "ipykernel" in " ".join(psutil.Process(pid).cmdline())
-
-
-def _works(pid: int) -> bool:
-    """Whether a process can still do something: one that has ended may wait for its parent to notice."""
-    return pid in psutil.pids() and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return "ipykernel" in title(pid, 1000)
 
 
 def test_no_process_of_a_stopped_run_is_left(run: str) -> None:
@@ -50,7 +45,7 @@ def test_no_process_of_a_stopped_run_is_left(run: str) -> None:
 
     stop_run(airflow, DAG, run)
 
-    assert not any(map(_works, seen))
+    assert not any(map(is_alive, seen))
     assert processes(airflow, DAG, run) == []
     assert airflow.run_state(DAG, run) == "failed"
     stop_run(airflow, DAG, run)
