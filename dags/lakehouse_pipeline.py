@@ -80,7 +80,10 @@ with DAG(
         publish = step("marts.publish", "12_publish", with_table=False)
 
     reconcile = NotebookOperator(
-        task_id="reconcile", notebook="20_reconcile", parameters={"with_faults": False}, trigger_rule="none_failed"
+        task_id="reconcile",
+        notebook="20_reconcile",
+        parameters={"with_faults": False, "whole": False},
+        trigger_rule="none_failed",
     )
 
     # each after the steps that write what it reads, and after no other

@@ -90,6 +90,21 @@ RECONCILIATION = Table(
     properties=_TRIM,
 )
 
+BROUGHT_FORWARD = Table(
+    name="metadata.brought_forward",
+    grain="one row per figure that the last balanced ledger of the pipeline leaves to the next one",
+    key=("part", "table", "figure"),
+    columns=(
+        Column("part", "string", "part of the ledger", required=True),
+        Column("table", "string", "table that was counted", required=True),
+        Column("figure", "string", "what was counted in it: rows, a currency, a partition's end", required=True),
+        Column("value", "decimal(38,2)", "how much there is of it up to the snapshot", required=True),
+        Column("snapshot_id", "long", "the table's snapshot of which that is true; null: it is no table"),
+        Column("counted_at", "timestamptz", "when all rows were counted; later ones were added since", required=True),
+    ),
+    properties=_TRIM,
+)
+
 ERASURES = Table(
     name="metadata.erasures",
     grain="one row per erasure of a person and table that lost rows, or topic that lost messages, by it",
@@ -121,7 +136,7 @@ ERASED_PLACES = Table(
     properties=_TRIM,
 )
 
-TABLES = (WATERMARKS, RUNS, RECONCILIATION, ERASURES, ERASED_PLACES)
+TABLES = (WATERMARKS, RUNS, RECONCILIATION, BROUGHT_FORWARD, ERASURES, ERASED_PLACES)
 
 
 class MetadataNotWritten(LakehouseError):
@@ -173,7 +188,8 @@ def rows_in(table: IcebergTable, snapshot_id: int | None = None) -> int:
     return 0 if table.current_snapshot() is None else table.scan(snapshot_id=snapshot_id).count()
 
 
-def _arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+def arrow(table: Table, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows as the contract of a table has them."""
     import pyarrow as pa
 
     schema = iceberg_schema(table).as_arrow()
@@ -225,7 +241,7 @@ def commit_properties(table: Table, properties: Mapping[str, str]) -> None:
 def append(table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a metadata table, exactly once. Raises `MetadataNotWritten`."""
     if rows:
-        data = _arrow(table, rows)
+        data = arrow(table, rows)
         commit(table, lambda current, mark: current.append(data, snapshot_properties=mark))
 
 
@@ -287,7 +303,7 @@ def _replace_watermarks(target: str, rows: Sequence[Mapping[str, Any]]) -> None:
             if not (row["target_table"] == target and row["source_table"] in mine)
         ]
         ordered = sorted([*kept, *rows], key=lambda row: (row["target_table"], row["source_table"]))
-        current.overwrite(_arrow(WATERMARKS, ordered), snapshot_properties=mark)
+        current.overwrite(arrow(WATERMARKS, ordered), snapshot_properties=mark)
 
     commit(WATERMARKS, change)
 
@@ -343,7 +359,7 @@ def drop_watermarks_in(namespace: str) -> bool:
     current = load(WATERMARKS)
     if len(of_others(current)) == current.scan().count():
         return False
-    commit(WATERMARKS, lambda now, mark: now.overwrite(_arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
+    commit(WATERMARKS, lambda now, mark: now.overwrite(arrow(WATERMARKS, of_others(now)), snapshot_properties=mark))
     return True
 
 
@@ -377,7 +393,7 @@ def follow(source: str, then: Iterable[int], now: int, but: Sequence[str] = ()) 
         for row in mine:
             row |= {"last_snapshot_id": now, "watermark_value": time, "updated_at": datetime.now(UTC)}
         if mine:
-            current.overwrite(_arrow(WATERMARKS, rows), snapshot_properties=mark)
+            current.overwrite(arrow(WATERMARKS, rows), snapshot_properties=mark)
 
     commit(WATERMARKS, change)
     return moved
@@ -392,7 +408,7 @@ def drop_watermarks(target: str, source: str | None = None) -> None:
             for row in current.scan().to_arrow().to_pylist()
             if row["target_table"] != target or source not in (None, row["source_table"])
         ]
-        current.overwrite(_arrow(WATERMARKS, kept), snapshot_properties=mark)
+        current.overwrite(arrow(WATERMARKS, kept), snapshot_properties=mark)
 
     known = watermarks(target)
     if source in known or (known and source is None):

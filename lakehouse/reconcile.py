@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lakehouse import incremental, metadata
+from lakehouse.checks.appended import deliveries
 from lakehouse.checks.check import Check
-from lakehouse.checks.deliveries import Cut, delivery_checks
+from lakehouse.checks.deliveries import Cut
 from lakehouse.checks.engines import engine_checks
 from lakehouse.checks.layers import layer_checks
 from lakehouse.checks.money import money_checks
@@ -29,6 +30,8 @@ from lakehouse.tables import create_all
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from lakehouse.checks.forward import Forward
 
 log = logging.getLogger(__name__)
 
@@ -54,15 +57,21 @@ def take_cut(settings: Settings) -> Cut:
 
 
 def reconcile(
-    spark: SparkSession, settings: Settings | None = None, report: Callable[[str], None] = lambda _: None
+    spark: SparkSession,
+    settings: Settings | None = None,
+    report: Callable[[str], None] = lambda _: None,
+    forward: Forward | None = None,
 ) -> list[Check]:
-    """All lines of the ledger, in the order of the way of the data. `report` hears what is being compared."""
+    """All lines of the ledger, in the order of the way of the data. `report` hears what is being compared.
+
+    `forward`: what the last balanced ledger has counted of raw, which is not counted again; it gets what this one has.
+    """
     s = settings or get_settings()
     create_all(iceberg_catalog(s))
     parts: dict[str, Callable[[], list[Check]]] = {
-        "webhooks and raw": lambda: delivery_checks(spark, s.world_dir, take_cut(s)),
-        "layers": lambda: layer_checks(spark),
-        "money": lambda: money_checks(spark),
+        "webhooks and raw": lambda: deliveries(spark, s.world_dir, take_cut(s), forward),
+        "layers": lambda: layer_checks(spark, forward),
+        "money": lambda: money_checks(spark, forward),
         "engines": lambda: engine_checks(spark),
     }
     checks: list[Check] = []

@@ -78,9 +78,11 @@ def _charges(charges: DataFrame, orders: DataFrame, entities: DataFrame) -> Data
     payers = entities.where("source = 'stripe'").select(
         F.col("source_id").alias("customer_id"), F.col("entity_id").alias("entity_of_payer")
     )
+    # far fewer orders are named by a charge than there are: only those have to be sorted and sent
+    named = charges.select("order_reference").distinct()
     paid_orders = orders.select(
         F.col("order_id").cast("string").alias("order_reference"), F.col("entity_id").alias("entity_of_order")
-    )
+    ).join(named, "order_reference", "left_semi")
     usd = to_usd(F.col("amount"), F.col("currency"))
     refunded = to_usd(F.col("amount_refunded"), F.col("currency"))
     return (

@@ -37,10 +37,15 @@ class Check:
         return self.left == self.right and not self.detail
 
 
+def read_up_to(source: str, target: str) -> int | None:
+    """The snapshot of `source` that `target` has read; None if it never has."""
+    known = metadata.watermarks(target).get(source)
+    return known.last_snapshot_id if known else None
+
+
 def read_by(spark: SparkSession, source: str, target: str) -> DataFrame:
     """`source` as `target` has read it; as it is now if it never has."""
-    known = metadata.watermarks(target).get(source)
-    return incremental.read_at(spark, source, known.last_snapshot_id if known else None)
+    return incremental.read_at(spark, source, read_up_to(source, target))
 
 
 def waiting(source: str, target: str) -> str:

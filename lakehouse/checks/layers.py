@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from lakehouse.checks.check import Check, named, read_by, waiting
+from lakehouse import incremental
+from lakehouse.checks.check import Check, named, read_by, read_up_to, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column as SparkColumn
+    from pyspark.sql import DataFrame, Row, SparkSession
+
+    from lakehouse.checks.forward import Brought, Forward
+
+EVENTS = "events"
+"""This part of the ledger, in what it brings forward."""
 
 STAGED = {
     "raw.shopify_orders": "staging.stg_shopify_orders",
@@ -73,20 +80,56 @@ class _Found(NamedTuple):
     events: int = 0
 
 
-def _rows_and_events(ids: Mapping[str, DataFrame]) -> defaultdict[str, _Found]:
-    """Rows and events of each table, all in one query; `ids` are the webhook ids of its rows."""
+def _counted(frames: Iterable[DataFrame], *figures: SparkColumn) -> dict[str, Row]:
+    """Figures by `raw_table` over several frames, all in one query."""
     from functools import reduce
 
+    together = reduce(lambda a, b: a.unionByName(b), frames)
+    return {row["raw_table"]: row for row in together.groupBy("raw_table").agg(*figures).collect()}
+
+
+def _rows_and_events(ids: Mapping[str, DataFrame]) -> dict[str, _Found]:
+    """Rows and events of each table; `ids` are the webhook ids of its rows."""
     from pyspark.sql import functions as F
 
-    frames = [frame.withColumn("raw_table", F.lit(table)) for table, frame in ids.items()]
-    counted = (
-        reduce(lambda a, b: a.unionByName(b), frames)
-        .groupBy("raw_table")
-        .agg(F.count("*").alias("rows"), F.count_distinct("webhook_id").alias("events"))
-        .collect()
+    if not ids:
+        return {}
+    counted = _counted(
+        (frame.withColumn("raw_table", F.lit(table)) for table, frame in ids.items()),
+        F.count("*").alias("rows"),
+        F.count_distinct("webhook_id").alias("events"),
     )
-    return defaultdict(_Found, {row["raw_table"]: _Found(row["rows"], row["events"]) for row in counted})
+    return {table: _Found(counted[table]["rows"], counted[table]["events"]) if table in counted else _Found()
+            for table in ids}  # fmt: skip
+
+
+def grown(spark: SparkSession, brought: Mapping[str, Brought]) -> dict[str, _Found]:
+    """The same of tables of which it was brought forward: an event that an older row has, too, is no new one."""
+    from pyspark.sql import functions as F
+
+    frames = []
+    for table, known in brought.items():
+        if known.rows:
+            added = _ids(known.added(spark))
+            older = _ids(known.before(spark)).join(F.broadcast(added.distinct()), "webhook_id", "left_semi")
+            frames += [frame.select("webhook_id", F.lit(table).alias("raw_table"), F.lit(new).alias("new"))
+                       for frame, new in ((added, 1), (older, 0))]  # fmt: skip
+    more: dict[str, Row] = {}
+    if frames:
+        of_older = F.when(F.col("new") == 0, F.col("webhook_id"))
+        events = F.count_distinct("webhook_id") - F.count_distinct(of_older)
+        more = _counted(frames, F.sum("new").alias("rows"), events.alias("events"))
+    return {
+        table: _Found(
+            int(known.figures["rows"]) + (more[table]["rows"] if table in more else 0),
+            int(known.figures["events"]) + (more[table]["events"] if table in more else 0),
+        )
+        for table, known in brought.items()
+    }
+
+
+def _ids(raw: DataFrame) -> DataFrame:
+    return raw.selectExpr("_webhook_id AS webhook_id")
 
 
 class _Booked(NamedTuple):
@@ -118,26 +161,37 @@ def _books(spark: SparkSession) -> defaultdict[str, _Booked]:
     return defaultdict(_Booked, {row["raw_table"]: _Booked(*(row[name] for name in _Booked._fields)) for row in rows})
 
 
-def event_checks(spark: SparkSession) -> list[Check]:
+def event_checks(spark: SparkSession, forward: Forward | None = None) -> list[Check]:
     """Distinct events of raw = rows of staging.webhook_events, whose duplicates are the other rows of raw."""
-    ids = {table: read_by(spark, table, target).selectExpr("_webhook_id AS webhook_id")
-           for table, target in STAGED.items()}  # fmt: skip
-    found, booked = _rows_and_events(ids), _books(spark)
-    return [_event_check(ids[table], table, found[table], booked[table]) for table in STAGED]
+    now = {table: read_up_to(table, target) for table, target in STAGED.items()}
+    ids = {table: _ids(incremental.read_at(spark, table, at)) for table, at in now.items()}
+    brought = {table: known for table in STAGED if forward and (known := forward.of(EVENTS, table, now[table]))}
+    found, booked = grown(spark, brought), _books(spark)
+    anew = [table for table in STAGED if table not in brought or not _agree(found[table], booked[table])]
+    found |= _rows_and_events({table: ids[table] for table in anew})
+    if forward:
+        for table in STAGED:
+            forward.count(EVENTS, table, now[table], found[table]._asdict(), brought=table not in anew)
+    notes = {table: f"{int(brought[table].figures['rows']):,} rows brought forward" for table in brought.keys() - anew}
+    return [_event_check(ids[table], table, found[table], booked[table], notes.get(table, "")) for table in STAGED]
 
 
-def _event_check(ids: DataFrame, raw_table: str, found: _Found, booked: _Booked) -> Check:
+def _agree(found: _Found, booked: _Booked) -> bool:
+    return found.rows - booked.duplicates == found.events == booked.events
+
+
+def _event_check(ids: DataFrame, raw_table: str, found: _Found, booked: _Booked, note: str) -> Check:
     """The line of one raw table. Ids are compared one by one only where numbers differ."""
     books, unique = "staging.webhook_events", found.rows - booked.duplicates
     problems, notes = [], [f"{found.rows:,} rows - {booked.duplicates:,} duplicates"]
-    if not unique == found.events == booked.events:
+    if not _agree(found, booked):
         mine = ids.sparkSession.table(books).where(f"raw_table = '{raw_table}'")
         problems.append(both_ways(ids.distinct(), mine, "webhook_id", (raw_table, books)))
         problems += ["duplicates were counted wrongly"] if found.events == booked.events else []
     if booked.rejected != booked.explained:
         problems.append(f"{booked.rejected:,} events rejected, of {booked.explained:,} the reason is kept")
     notes += [f"{booked.rejected:,} rejected with a reason"] if booked.rejected else []
-    notes += filter(None, [waiting(raw_table, STAGED[raw_table])])
+    notes += filter(None, [waiting(raw_table, STAGED[raw_table]), note])
     return Check("raw - duplicates = staging events", raw_table, unique, books, booked.events,
                  detail="; ".join(filter(None, problems)), note=", ".join(notes))  # fmt: skip
 
@@ -175,6 +229,6 @@ def people_checks(spark: SparkSession) -> list[Check]:
     ]
 
 
-def layer_checks(spark: SparkSession) -> list[Check]:
+def layer_checks(spark: SparkSession, forward: Forward | None = None) -> list[Check]:
     """All checks from raw to core that count rows."""
-    return [*event_checks(spark), order_check(spark), *people_checks(spark)]
+    return [*event_checks(spark, forward), order_check(spark), *people_checks(spark)]

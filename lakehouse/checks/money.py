@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from lakehouse.checks.check import Check, read_by, waiting
+from lakehouse import incremental
+from lakehouse.checks.check import Check, read_up_to, waiting
 from lakehouse.money import STRIPE_EXPONENTS
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from lakehouse.checks.forward import Brought, Forward
+
+MONEY = "money"
+"""This part of the ledger, in what it brings forward."""
 ZERO = Decimal(0)
 Sums = dict[str, Decimal]
 """Currency → sum in major units."""
@@ -110,18 +115,48 @@ def _accepted(raw: DataFrame, table: str) -> DataFrame:
     return raw.join(refused, ["_kafka_partition", "_kafka_offset"], "left_anti")
 
 
-def hop_checks(spark: SparkSession, hop: Hop) -> list[Check]:
+def hop_checks(spark: SparkSession, hop: Hop, forward: Forward | None = None) -> list[Check]:
     """One line for each currency that either side has."""
-    source = read_by(spark, hop.source, hop.target)
-    before = sums(hop.left(_accepted(source, hop.source) if hop.source.startswith("raw.") else source))
-    after = sums(hop.right(spark.table(hop.target)))
+    at = read_up_to(hop.source, hop.target)
     note = waiting(hop.source, hop.target)
+    after = sums(hop.right(spark.table(hop.target)))
+    of_raw = hop.source.startswith("raw.")
+    brought = forward.of(MONEY, hop.source, at) if forward and of_raw else None
+    before = None if brought is None else grown(spark, hop, brought)
+    if before == after and brought is not None:
+        note = ", ".join(filter(None, [note, "brought forward but for what came since"]))
+    else:
+        brought, source = None, incremental.read_at(spark, hop.source, at)
+        before = sums(hop.left(_accepted(source, hop.source) if of_raw else source))
+    if forward and of_raw:
+        forward.count(MONEY, hop.source, at, before, brought=brought is not None)
     return [
         Check(f"money of {hop.subject}", hop.source, before.get(c, ZERO), hop.target, after.get(c, ZERO), c, note=note)
         for c in sorted(before.keys() | after.keys())
     ]
 
 
-def money_checks(spark: SparkSession) -> list[Check]:
+def grown(spark: SparkSession, hop: Hop, brought: Brought) -> Sums:
+    """Sums of a raw table of which older ones were brought forward: what the rows since then are about counts as it is
+    now and no longer as it was. A currency of which nothing is left keeps no sum."""
+    from pyspark.sql import functions as F
+
+    if not brought.rows:
+        return dict(brought.figures)
+    added = _accepted(brought.added(spark), hop.source)
+    ids = F.broadcast(added.select("id").distinct())
+    # asked twice, and looked for among all rows: few, so they are held
+    older = _accepted(brought.before(spark).join(ids, "id", "left_semi"), hop.source).localCheckpoint()
+    was, now = sums(hop.left(older)), sums(hop.left(older.unionByName(added)))
+    return grow(brought.figures, was, now)
+
+
+def grow(brought: Sums, was: Sums, now: Sums) -> Sums:
+    """Sums after a part of them has changed from `was` to `now`."""
+    changed = {c: brought.get(c, ZERO) - was.get(c, ZERO) + now.get(c, ZERO) for c in brought.keys() | now.keys()}
+    return {currency: amount for currency, amount in changed.items() if amount or currency in now}
+
+
+def money_checks(spark: SparkSession, forward: Forward | None = None) -> list[Check]:
     """All hops, all currencies."""
-    return [check for hop in HOPS for check in hop_checks(spark, hop)]
+    return [check for hop in HOPS for check in hop_checks(spark, hop, forward)]
