@@ -11,6 +11,10 @@ import pytest
 from data_generators import ledger
 from data_generators.generate import read_manifest
 from lakehouse import incremental
+from lakehouse.checks.check import Check
+from lakehouse.checks.forward import Forward
+from lakehouse.checks.layers import EVENTS
+from lakehouse.checks.money import MONEY
 from lakehouse.commands.demo import Report, table_sizes, unsent_day
 from lakehouse.pipeline import STEPS, run_pipeline
 from lakehouse.reconcile import NotBalanced, reconcile, require_balanced
@@ -95,18 +99,34 @@ def test_the_ledger_as_a_command_ends_with_an_error_when_a_row_is_there_twice(
     ]
     where = f"_kafka_partition = {row[0]} AND _kafka_offset = {row[1]}"
     before = incremental.history("raw.stripe_customers")[1]
+    forward = balanced(spark)
     spark.sql(f"INSERT INTO raw.stripe_customers SELECT * FROM raw.stripe_customers WHERE {where}")
     try:
         said = lakehouse("reconcile")
+        brought = reconcile(spark, forward=forward)
     finally:
         # the row's copy goes as it came: raw is as before, and its history says so
         spark.sql(f"CALL lakehouse.system.rollback_to_snapshot('raw.stripe_customers', {before})")
     assert said.returncode == 1
     assert f"more than once in raw: {row[0]}/{row[1]}" in " ".join((said.stdout + said.stderr).split())
+    assert f"more than once in raw: {row[0]}/{row[1]}" in [check.detail for check in brought]
     assert lakehouse("reconcile").returncode == 0
 
 
-def test_the_next_day_is_added_and_stays_balanced(first_day: Report) -> None:
+def balanced(spark: SparkSession) -> Forward:
+    """What a ledger that has read every row, and balances, leaves to the next one."""
+    first = Forward()
+    require_balanced(reconcile(spark, forward=first))
+    first.keep()
+    return Forward.last()
+
+
+def numbers(checks: list[Check]) -> list[tuple[object, ...]]:
+    return [(c.check, c.left_name, c.left, c.right_name, c.right, c.currency, c.balanced) for c in checks]
+
+
+def test_the_next_day_is_added_and_stays_balanced(first_day: Report, spark: SparkSession) -> None:
+    old = balanced(spark)
     before = {name: rows for name, rows, _, _ in table_sizes()}
     days = len((read_manifest(get_settings().world_dir) or {"days": {}})["days"])
     said = lakehouse("demo")
@@ -116,3 +136,14 @@ def test_the_next_day_is_added_and_stays_balanced(first_day: Report) -> None:
     after = {name: rows for name, rows, _, _ in table_sizes()}
     for name in ("raw.shopify_orders", "staging.stg_shopify_orders", "core.orders"):
         assert after[name] > before[name]
+
+    # Airflow's ledger has read what came on that day, and the next one would read nothing
+    new, whole = Forward.last(), Forward()
+    for part in (EVENTS, MONEY):
+        kept, found = old.known[part, "raw.shopify_orders"], new.known[part, "raw.shopify_orders"]
+        assert found.since == kept.since
+        assert found.snapshot_id != kept.snapshot_id
+    assert numbers(reconcile(spark, forward=whole)) == numbers(reconcile(spark, forward=new))
+    assert {of: found.figures for of, found in whole.counted.items()} == {
+        of: found.figures for of, found in new.counted.items()
+    }

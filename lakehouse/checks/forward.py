@@ -81,7 +81,7 @@ class Forward:
     keys of its own."""
 
     def __init__(self, known: Mapping[Of, Counted] | None = None, now: datetime | None = None) -> None:
-        self._known = dict(known or {})
+        self.known: Mapping[Of, Counted] = dict(known or {})
         self._now = now or datetime.now(UTC)
         self._next: dict[Of, Counted] = {}
 
@@ -92,19 +92,19 @@ class Forward:
 
     def of(self, part: str, table: str, now: int | None) -> Brought | None:
         """What is known of a table at its snapshot `now`; None: its rows have to be counted."""
-        counted = self._known.get((part, table))
+        counted = self.known.get((part, table))
         return None if counted is None else bring(counted, table, incremental.history(table)[0], now, self._now)
 
     def figures(self, part: str, what: str) -> Figures:
         """Figures of what is no table; empty if there are none."""
-        counted = self._known.get((part, what))
+        counted = self.known.get((part, what))
         return {} if counted is None else counted.figures
 
     def count(
         self, part: str, table: str, snapshot_id: int | None, figures: Mapping[str, Decimal | int], *, brought: bool
     ) -> None:
         """Remember what this ledger has found; `brought`: it has not counted every row for that."""
-        known = self._known.get((part, table))
+        known = self.known.get((part, table))
         since = known.since if brought and known is not None else self._now
         values = {name: Decimal(value) for name, value in figures.items()}
         self._next[part, table] = Counted(values, snapshot_id, since)
@@ -120,7 +120,8 @@ class Forward:
 
         def change(current: IcebergTable, mark: dict[str, str]) -> None:
             metadata.expire_oldest(current, metadata.KEPT_SNAPSHOTS)
-            current.overwrite(metadata.arrow(metadata.BROUGHT_FORWARD, rows), snapshot_properties=mark)
+            write = current.overwrite if current.current_snapshot() else current.append
+            write(metadata.arrow(metadata.BROUGHT_FORWARD, rows), snapshot_properties=mark)
 
         metadata.commit(metadata.BROUGHT_FORWARD, change)
 

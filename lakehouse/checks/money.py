@@ -25,19 +25,25 @@ if TYPE_CHECKING:
 MONEY = "money"
 """This part of the ledger, in what it brings forward."""
 ZERO = Decimal(0)
+PLACE = ("_kafka_partition", "_kafka_offset")
+"""Of a raw row: its place in the log."""
 Sums = dict[str, Decimal]
 """Currency → sum in major units."""
 
 
 @dataclass(frozen=True)
 class Hop:
-    """Money that goes from one table into the next: how each side is summed over rows of (currency, amount)."""
+    """Money that goes from one table into the next: how each side is summed over rows of (currency, amount).
+
+    `reads`: of raw, the columns that the left side needs.
+    """
 
     subject: str
     source: str
     target: str
     left: Callable[[DataFrame], DataFrame]
     right: Callable[[DataFrame], DataFrame]
+    reads: tuple[str, ...] = ()
 
 
 def _column(amount: str) -> Callable[[DataFrame], DataFrame]:
@@ -79,7 +85,14 @@ def _newest() -> Column:
 
 
 HOPS = (
-    Hop("orders", "raw.shopify_orders", "staging.stg_shopify_orders", latest_orders, _column("total_amount")),
+    Hop(
+        "orders",
+        "raw.shopify_orders",
+        "staging.stg_shopify_orders",
+        latest_orders,
+        _column("total_amount"),
+        ("id", "currency", "total_price", "_webhook_topic", "updated_at", "_triggered_at"),
+    ),
     Hop("orders", "staging.stg_shopify_orders", "core.orders", _column("total_amount"), _column("total_amount")),
     Hop("orders", "core.orders", "analytics.order_summary", _column("total_amount"), _column("total_amount")),
     Hop(
@@ -89,7 +102,14 @@ HOPS = (
         _column("total_amount"),
         _column("gross_amount + deleted_amount"),
     ),
-    Hop("payments", "raw.stripe_charges", "staging.stg_stripe_charges", latest_charges, _column("amount")),
+    Hop(
+        "payments",
+        "raw.stripe_charges",
+        "staging.stg_stripe_charges",
+        latest_charges,
+        _column("amount"),
+        ("id", "currency", "amount", "event_created"),
+    ),
     Hop("payments", "staging.stg_stripe_charges", "analytics.payment_metrics", _column("amount"), _column("amount")),
 )
 
@@ -112,7 +132,7 @@ def _accepted(raw: DataFrame, table: str) -> DataFrame:
     from pyspark.sql import functions as F
 
     refused = raw.sparkSession.table("staging.rejects").where(F.col("raw_table") == table)
-    return raw.join(refused, ["_kafka_partition", "_kafka_offset"], "left_anti")
+    return raw.join(refused, list(PLACE), "left_anti")
 
 
 def hop_checks(spark: SparkSession, hop: Hop, forward: Forward | None = None) -> list[Check]:
@@ -143,10 +163,12 @@ def grown(spark: SparkSession, hop: Hop, brought: Brought) -> Sums:
 
     if not brought.rows:
         return dict(brought.figures)
-    added = _accepted(brought.added(spark), hop.source)
+    columns = [*PLACE, *hop.reads]
+    added = _accepted(brought.added(spark).select(columns), hop.source)
     ids = F.broadcast(added.select("id").distinct())
-    # asked twice, and looked for among all rows: few, so they are held
-    older = _accepted(brought.before(spark).join(ids, "id", "left_semi"), hop.source).localCheckpoint()
+    # asked twice, and looked for among all rows: few, so they are held, without the payload
+    older = brought.before(spark).select(columns).join(ids, "id", "left_semi")
+    older = _accepted(older, hop.source).localCheckpoint()
     was, now = sums(hop.left(older)), sums(hop.left(older.unionByName(added)))
     return grow(brought.figures, was, now)
 
