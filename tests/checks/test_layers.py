@@ -1,12 +1,15 @@
-"""Two tables with the same keys, each as often: whatever differs is found, and named."""
+"""Keys of two tables, each as often: whatever differs is found, and named. Events of raw, old ones and new ones."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse.checks.layers import same_keys
+from lakehouse.checks.forward import Brought
+from lakehouse.checks.layers import grown, same_keys
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -48,3 +51,44 @@ def test_what_differs_is_named(compare: object, left: list[int], right: list[int
     assert not found.balanced
     assert found.detail == said
     assert (found.left, found.right) == (len(left), len(right))
+
+
+@dataclass(frozen=True)
+class Rows(Brought):
+    """A balance whose rows are given, where a table of the catalog would have them."""
+
+    old: DataFrame
+    new: DataFrame
+
+    def before(self, spark: SparkSession) -> DataFrame:
+        return self.old
+
+    def added(self, spark: SparkSession) -> DataFrame:
+        return self.new
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rows", "events"),
+    [
+        ("ab", "", 2, 2),
+        ("ab", "cd", 4, 4),
+        ("ab", "bc", 4, 3),
+        ("ab", "ab", 4, 2),
+        ("aab", "bbcc", 7, 3),
+        ("", "aa", 2, 1),
+    ],
+)
+def test_an_event_that_was_there_before_is_no_new_one(
+    local_spark: SparkSession, old: str, new: str, rows: int, events: int
+) -> None:
+    def frame(ids: str) -> DataFrame:
+        return local_spark.createDataFrame([(one,) for one in ids], "_webhook_id string")
+
+    figures = {"rows": Decimal(len(old)), "events": Decimal(len(set(old)))}
+    brought = {
+        "raw.a": Rows(figures, "raw.a", 1, 2, len(new), frame(old), frame(new)),
+        "raw.b": Rows({"rows": Decimal(3), "events": Decimal(2)}, "raw.b", 1, 2, 0, frame(""), frame("x")),
+    }
+    found = grown(local_spark, brought)
+    assert found["raw.a"] == (rows, events)
+    assert found["raw.b"] == (3, 2), "no row was added to it, so none is read"
