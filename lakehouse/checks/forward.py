@@ -1,7 +1,8 @@
 """The balance brought forward: what a balanced ledger has counted of raw is not counted again by the next one.
 
 Raw is only appended to, and a snapshot of it never changes. So a figure of a snapshot stays true, and the next ledger
-adds what the rows that were appended since change in it. Where that cannot be told (rows were rewritten, as an erasure
+adds what the rows that were appended since change in it. Of tables below raw, which are changed in place, it takes over
+only what is of the very same snapshots. Where that cannot be told (rows were rewritten, as an erasure
 does; the snapshot is not kept any more; too many rows came), or where a line does not balance this way, every row is
 counted; and once a week in any case.
 """
@@ -76,6 +77,14 @@ def bring(
     return Brought(counted.figures, table, then, now, 0 if window.empty else window.rows or 0)
 
 
+def _holds(counted: Counted | None, now: int | None, at: datetime) -> bool:
+    """Whether figures are of a table's snapshot `now`, and not too old at a time."""
+    return (
+        counted is not None and now is not None and counted.snapshot_id == now
+        and at - counted.since <= COUNTED_AGAIN_AFTER
+    )  # fmt: skip
+
+
 class Forward:
     """What the last balanced ledger counted, and what this one does. The ledger's parts use it side by side: each has
     keys of its own."""
@@ -94,6 +103,13 @@ class Forward:
         """What is known of a table at its snapshot `now`; None: its rows have to be counted."""
         counted = self.known.get((part, table))
         return None if counted is None else bring(counted, table, incremental.history(table)[0], now, self._now)
+
+    def same(self, part: str, tables: Mapping[str, int | None]) -> Figures | None:
+        """Figures that a part has of several tables together, if each still stands at the snapshot that they are of."""
+        found = [self.known.get((part, table)) for table in tables]
+        if not all(_holds(counted, now, self._now) for counted, now in zip(found, tables.values(), strict=True)):
+            return None
+        return next((counted.figures for counted in found if counted is not None), None)
 
     def figures(self, part: str, what: str) -> Figures:
         """Figures of what is no table; empty if there are none."""

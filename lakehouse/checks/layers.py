@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse import incremental
 from lakehouse.checks.check import Check, named, read_by, read_up_to, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -210,7 +211,7 @@ def order_check(spark: SparkSession) -> Check:
     return same_keys("staging orders = core orders", left, right, "order_id", (source, target), waiting(source, target))
 
 
-def people_checks(spark: SparkSession) -> list[Check]:
+def people_checks(spark: SparkSession, forward: Forward | None = None) -> list[Check]:
     """Every staged record of a person is normalised, and is in the index once; every entity is in core.customers."""
     from functools import reduce
 
@@ -218,24 +219,59 @@ def people_checks(spark: SparkSession) -> list[Check]:
     reader, records, index, core = (
         "semantic.blocking_index", "semantic.normalized_records", "semantic.entity_index", "core.customers",
     )  # fmt: skip
-    parts = [
-        read_by(spark, table, reader).selectExpr(f"concat('{source}/', {key}) AS record")
-        for table, (source, key) in PEOPLE.items()
-    ]
-    staged = reduce(lambda a, b: a.unionByName(b), parts)
-    written, read, members = (
-        frame.selectExpr("concat(source, '/', source_id) AS record")
-        for frame in (spark.table(records), read_by(spark, records, index), spark.table(index))
-    )
-    entities = read_by(spark, index, core).select("entity_id").distinct()
+    staged = {table: read_up_to(table, reader) for table in PEOPLE}
+    read = {records: read_up_to(records, index), index: read_up_to(index, core)}
+    now = incremental.snapshots((records, index, core))
+
+    def at(table: str, snapshot: int | None, *columns: str) -> DataFrame:
+        return incremental.read_at(spark, table, snapshot).selectExpr(*columns)
+
+    def staged_records() -> DataFrame:
+        parts = [at(table, staged[table], f"concat('{source}/', {key}) AS record")
+                 for table, (source, key) in PEOPLE.items()]  # fmt: skip
+        return reduce(lambda a, b: a.unionByName(b), parts)
+
+    member = "concat(source, '/', source_id) AS record"
     notes = ", ".join(filter(None, (waiting(table, reader) for table in PEOPLE)))
-    return [
-        same_keys("staged people = records", staged, written, "record", ("staging", records), notes),
-        same_keys("records = entity members", read, members, "record", (records, index), waiting(records, index)),
-        same_keys("entities = core customers", entities, spark.table(core), "entity_id", (index, core)),
-    ]
+    lines = [
+        _Line("staged people = records", "record", ("staging", records), {**staged, records: now[records]},
+              staged_records, lambda: at(records, now[records], member), notes),
+        _Line("records = entity members", "record", (records, index), {records: read[records], index: now[index]},
+              lambda: at(records, read[records], member), lambda: at(index, now[index], member),
+              waiting(records, index)),
+        _Line("entities = core customers", "entity_id", (index, core), {index: read[index], core: now[core]},
+              lambda: at(index, read[index], "entity_id").distinct(), lambda: at(core, now[core], "entity_id")),
+    ]  # fmt: skip
+    return [line.check(forward) for line in lines]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Two sides that have the same keys, and the snapshots of the tables that they are made of."""
+
+    name: str
+    key: str
+    names: tuple[str, str]
+    tables: Mapping[str, int | None]
+    left: Callable[[], DataFrame]
+    right: Callable[[], DataFrame]
+    note: str = ""
+
+    def check(self, forward: Forward | None) -> Check:
+        """The line; as it was, if it is of the same snapshots as in the last balanced ledger."""
+        known = forward.same(self.name, self.tables) if forward else None
+        if known is None:
+            found = same_keys(self.name, self.left(), self.right(), self.key, self.names, self.note)
+        else:
+            note = ", ".join(filter(None, [self.note, "nothing has changed since the last ledger"]))
+            found = Check(self.name, self.names[0], int(known["here"]), self.names[1], int(known["there"]), note=note)
+        if forward:
+            for table, snapshot in self.tables.items():
+                figures = {"here": found.left, "there": found.right}
+                forward.count(self.name, table, snapshot, figures, brought=known is not None)
+        return found
 
 
 def layer_checks(spark: SparkSession, forward: Forward | None = None) -> list[Check]:
     """All checks from raw to core that count rows."""
-    return [*event_checks(spark, forward), order_check(spark), *people_checks(spark)]
+    return [*event_checks(spark, forward), order_check(spark), *people_checks(spark, forward)]
