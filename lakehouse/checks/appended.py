@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from data_generators import ledger
 from lakehouse import incremental, metadata
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 PLACES, ATTEMPTS = "places", "attempts"
 """These parts of the ledger, in what it brings forward: ends of partitions, and attempts in the sender's book."""
+COUNT, DIGEST = "attempts", "digest of their bodies"
 Attempts = Mapping[int, Sequence[Mapping[str, Any]]]
 """Day → the attempts of the sender's book."""
 NewRow = tuple[str, int, int, str]
@@ -58,7 +61,7 @@ def deliveries(spark: SparkSession, world_dir: Path, cut: Cut, forward: Forward 
         ends = {str(partition): end for (name, partition), end in cut.ends.items() if name == topic}
         forward.count(PLACES, raw_table(topic), cut.snapshots[raw_table(topic)], ends, brought=brought)
     for day, made in attempts.items():
-        forward.count(ATTEMPTS, str(day), None, {"attempts": len(made)}, brought=brought)
+        forward.count(ATTEMPTS, str(day), None, {COUNT: len(made), DIGEST: digest(made)}, brought=brought)
     return found
 
 
@@ -67,8 +70,8 @@ def _checks_of_new(spark: SparkSession, cut: Cut, attempts: Attempts, forward: F
     if metadata.rows_in(metadata.load(metadata.ERASED_PLACES)) or not all_answered(attempts):
         return None
     brought = _tables(cut, forward)
-    counted = {day: int(forward.figures(ATTEMPTS, str(day)).get("attempts", 0)) for day in attempts}
-    if brought is None or any(count > len(attempts[day]) for day, count in counted.items()):
+    counted = {day: counted_attempts(made, forward.figures(ATTEMPTS, str(day))) for day, made in attempts.items()}
+    if brought is None or None in counted.values():
         return None
     ends = ends_before(cut, brought)
     if not few(sum(cut.ends.values()) - sum(ends.values())):
@@ -77,6 +80,18 @@ def _checks_of_new(spark: SparkSession, cut: Cut, attempts: Attempts, forward: F
     before = book_of(chain.from_iterable(made[: counted[day]] for day, made in attempts.items()))
     owed = book_of(chain.from_iterable(attempts.values()))
     return [*bodies_forward(before, owed, new, cut.ends), *places_forward(cut.ends, ends, new)]
+
+
+def digest(attempts: Iterable[Mapping[str, Any]]) -> int:
+    """By which it is seen whether a book still begins with the same attempts: another world has other ones."""
+    return crc32("".join(attempt["body_sha256"] for attempt in attempts).encode())
+
+
+def counted_attempts(attempts: Sequence[Mapping[str, Any]], figures: Mapping[str, Decimal]) -> int | None:
+    """How many of a day's attempts the last balanced ledger has counted; None if the book begins otherwise now."""
+    count = int(figures.get(COUNT, 0))
+    same = count <= len(attempts) and digest(attempts[:count]) == int(figures.get(DIGEST, 0))
+    return count if same else None
 
 
 def all_answered(attempts: Attempts) -> bool:

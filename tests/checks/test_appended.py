@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.checks.appended import NewRow, all_answered, bodies_forward, ends_before, places_forward
+from lakehouse.checks.appended import (
+    COUNT,
+    DIGEST,
+    NewRow,
+    all_answered,
+    bodies_forward,
+    counted_attempts,
+    digest,
+    ends_before,
+    places_forward,
+)
 from lakehouse.checks.check import Check
 from lakehouse.checks.deliveries import Cut, accepted_check, book_of
 from lakehouse.checks.forward import Brought
@@ -53,6 +64,15 @@ def test_a_partition_that_is_new_begins_at_its_first_place() -> None:
 def test_an_attempt_without_an_answer_needs_every_row() -> None:
     assert all_answered({1: [attempt("a")]})
     assert not all_answered({1: [attempt("a")], 2: [attempt("b", outcome="failed")]})
+
+
+def test_a_book_that_begins_otherwise_is_counted_anew() -> None:
+    book = [attempt("a"), attempt("b"), attempt("c")]
+    figures = {COUNT: Decimal(2), DIGEST: Decimal(digest(book[:2]))}
+    assert counted_attempts(book, figures) == 2
+    assert counted_attempts(book, {}) == 0
+    assert counted_attempts(book[1:], figures) is None
+    assert counted_attempts(book[:1], figures) is None
 
 
 Bodies = st.lists(st.sampled_from("abcde"), max_size=6)

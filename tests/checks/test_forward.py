@@ -74,6 +74,16 @@ def test_what_was_counted_row_by_row_keeps_its_time_while_it_is_brought_forward(
     assert first.figures("events", "raw.u") == {}
 
 
+def test_several_tables_are_as_they_were_if_each_stands_at_its_snapshot() -> None:
+    forward = Forward({("people", "a"): counted(1), ("people", "b"): counted(2)}, NOW)
+    assert forward.same("people", {"a": 1, "b": 2}) == {"rows": Decimal(10)}
+    for moved in ({"a": 1, "b": 3}, {"a": None, "b": 2}, {"a": 1, "b": 2, "c": 1}):
+        assert forward.same("people", moved) is None
+    assert forward.same("money", {"a": 1, "b": 2}) is None
+    old = counted(1, COUNTED_AGAIN_AFTER + timedelta(seconds=1))
+    assert Forward({("people", "a"): old}, NOW).same("people", {"a": 1}) is None
+
+
 States = st.dictionaries(st.integers(0, 20), st.tuples(st.sampled_from(["EUR", "USD", "JPY"]), st.integers(0, 9)))
 
 
