@@ -25,6 +25,7 @@ import pyspark.sql.connect.session  # noqa: F401
 import typer  # noqa: F401
 
 import lakehouse.checks.engines
+import lakehouse.checks.forward
 import lakehouse.checks.layers
 import lakehouse.checks.money
 import lakehouse.lesson.diagrams
