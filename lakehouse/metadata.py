@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
-
 log = logging.getLogger(__name__)
 
 COMMIT_ATTEMPTS = 12
@@ -31,7 +30,7 @@ COMMIT_MARK = "lakehouse.commit-id"
 KEPT_SNAPSHOTS = 20
 """Of the watermarks: nobody asks how they were, and each one makes the next commit of pyiceberg take longer."""
 WATERMARK_COLUMN = "committed_at"
-_TRIM = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "20"}
+TRIMMED = {"write.metadata.delete-after-commit.enabled": "true", "write.metadata.previous-versions-max": "20"}
 
 WATERMARKS = Table(
     name="metadata.incremental_watermarks",
@@ -46,7 +45,7 @@ WATERMARKS = Table(
         Column("last_snapshot_id", "long", "source snapshot up to which the target holds all rows; null: none"),
         Column("batch_id", "string", "batch that moved it; the same id is in the target's snapshot summary"),
     ),
-    properties=_TRIM,
+    properties=TRIMMED,
 )
 
 RUNS = Table(
@@ -68,7 +67,7 @@ RUNS = Table(
         Column("status", "string", "succeeded or failed", required=True),
         Column("error", "string", "first line of the error of a failed step"),
     ),
-    properties=_TRIM,
+    properties=TRIMMED,
 )
 
 RECONCILIATION = Table(
@@ -87,22 +86,7 @@ RECONCILIATION = Table(
         Column("detail", "string", "the rows that do not agree, where there are any"),
         Column("checked_at", "timestamptz", "when it was checked", required=True),
     ),
-    properties=_TRIM,
-)
-
-BROUGHT_FORWARD = Table(
-    name="metadata.brought_forward",
-    grain="one row per figure that the last balanced ledger of the pipeline leaves to the next one",
-    key=("part", "table", "figure"),
-    columns=(
-        Column("part", "string", "part of the ledger", required=True),
-        Column("table", "string", "table that was counted", required=True),
-        Column("figure", "string", "what was counted in it: rows, a currency, a partition's end", required=True),
-        Column("value", "decimal(38,2)", "how much there is of it up to the snapshot", required=True),
-        Column("snapshot_id", "long", "the table's snapshot of which that is true; null: it is no table"),
-        Column("counted_at", "timestamptz", "when all rows were counted; later ones were added since", required=True),
-    ),
-    properties=_TRIM,
+    properties=TRIMMED,
 )
 
 ERASURES = Table(
@@ -119,7 +103,7 @@ ERASURES = Table(
         Column("erased_at", "timestamptz", "when", required=True),
         Column("gone_by", "timestamptz", "when a topic's last byte of them is gone; null: nothing of them is stored"),
     ),
-    properties=_TRIM,
+    properties=TRIMMED,
 )
 
 ERASED_PLACES = Table(
@@ -133,10 +117,10 @@ ERASED_PLACES = Table(
         Column("erasure_id", "string", "the erasure", required=True),
         Column("body_hash", "string", "SHA-256 of erasure_id and the hash of the request's body, hex", required=True),
     ),
-    properties=_TRIM,
+    properties=TRIMMED,
 )
 
-TABLES = (WATERMARKS, RUNS, RECONCILIATION, BROUGHT_FORWARD, ERASURES, ERASED_PLACES)
+TABLES = (WATERMARKS, RUNS, RECONCILIATION, ERASURES, ERASED_PLACES)
 
 
 class MetadataNotWritten(LakehouseError):

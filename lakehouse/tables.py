@@ -25,6 +25,7 @@ LAYER_MODULES = (
     "lakehouse.analytics.tables",
     "lakehouse.marts.tables",
     "lakehouse.metadata",
+    "lakehouse.checks.forward",
 )
 """Modules which export `TABLES`, in the order of the way of the data."""
 

@@ -1,10 +1,10 @@
 """The balance brought forward: what a balanced ledger has counted of raw is not counted again by the next one.
 
 Raw is only appended to, and a snapshot of it never changes. So a figure of a snapshot stays true, and the next ledger
-adds what the rows that were appended since change in it. Of tables below raw, which are changed in place, it takes over
-only what is of the very same snapshots. Where that cannot be told (rows were rewritten, as an erasure
-does; the snapshot is not kept any more; too many rows came), or where a line does not balance this way, every row is
-counted; and once a week in any case.
+adds what the rows that were appended since change in it. Of tables below raw, which are changed in place, it takes
+over only what is of the very same snapshots. Where that cannot be told (rows were rewritten, as an erasure does; the
+snapshot is not kept any more; too many rows came), or where a line does not balance this way, every row is counted;
+and once a week in any case.
 """
 
 from __future__ import annotations
@@ -18,12 +18,28 @@ from typing import TYPE_CHECKING, Any
 from lakehouse import incremental, metadata
 from lakehouse.held import few
 from lakehouse.incremental import Commit, Window
+from lakehouse.tables import Column, Table
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
     from pyspark.sql import DataFrame, SparkSession
 
 COUNTED_AGAIN_AFTER = timedelta(days=7)
+TABLE = Table(
+    name="metadata.brought_forward",
+    grain="one row per figure that the last balanced ledger of the pipeline leaves to the next one",
+    key=("part", "table", "figure"),
+    columns=(
+        Column("part", "string", "part of the ledger", required=True),
+        Column("table", "string", "table that was counted", required=True),
+        Column("figure", "string", "what was counted in it: rows, a currency, a partition's end", required=True),
+        Column("value", "decimal(38,2)", "how much there is of it up to the snapshot", required=True),
+        Column("snapshot_id", "long", "the table's snapshot of which that is true; null: it is no table"),
+        Column("counted_at", "timestamptz", "when all rows were counted; later ones were added since", required=True),
+    ),
+    properties=metadata.TRIMMED,
+)
+TABLES = (TABLE,)
 Figures = dict[str, Decimal]
 """Name of a figure → its value."""
 Of = tuple[str, str]
@@ -97,7 +113,7 @@ class Forward:
     @classmethod
     def last(cls) -> Forward:
         """What the last balanced ledger has left."""
-        return cls(_known(metadata.load(metadata.BROUGHT_FORWARD).scan().to_arrow().to_pylist()))
+        return cls(_known(metadata.load(TABLE).scan().to_arrow().to_pylist()))
 
     def of(self, part: str, table: str, now: int | None) -> Brought | None:
         """What is known of a table at its snapshot `now`; None: its rows have to be counted."""
@@ -137,9 +153,9 @@ class Forward:
         def change(current: IcebergTable, mark: dict[str, str]) -> None:
             metadata.expire_oldest(current, metadata.KEPT_SNAPSHOTS)
             write = current.overwrite if current.current_snapshot() else current.append
-            write(metadata.arrow(metadata.BROUGHT_FORWARD, rows), snapshot_properties=mark)
+            write(metadata.arrow(TABLE, rows), snapshot_properties=mark)
 
-        metadata.commit(metadata.BROUGHT_FORWARD, change)
+        metadata.commit(TABLE, change)
 
 
 def _rows(counted: Mapping[Of, Counted]) -> Iterable[dict[str, Any]]:

@@ -7,12 +7,14 @@ wrongly is money that does not balance. They are a few narrow columns; the paylo
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from lakehouse import incremental
 from lakehouse.checks.check import Check, read_up_to, waiting
+from lakehouse.held import hold
 from lakehouse.money import STRIPE_EXPONENTS
 
 if TYPE_CHECKING:
@@ -147,13 +149,18 @@ def hop_checks(spark: SparkSession, hop: Hop, forward: Forward | None = None) ->
         note = ", ".join(filter(None, [note, "brought forward but for what came since"]))
     else:
         brought, source = None, incremental.read_at(spark, hop.source, at)
-        before = sums(hop.left(_accepted(source, hop.source) if of_raw else source))
+        before = raw_sums(source, hop) if of_raw else sums(hop.left(source))
     if forward and of_raw:
         forward.count(MONEY, hop.source, at, before, brought=brought is not None)
     return [
         Check(f"money of {hop.subject}", hop.source, before.get(c, ZERO), hop.target, after.get(c, ZERO), c, note=note)
         for c in sorted(before.keys() | after.keys())
     ]
+
+
+def raw_sums(raw: DataFrame, hop: Hop) -> Sums:
+    """Sums over rows of raw that staging did not refuse."""
+    return sums(hop.left(_accepted(raw, hop.source)))
 
 
 def grown(spark: SparkSession, hop: Hop, brought: Brought) -> Sums:
@@ -166,10 +173,11 @@ def grown(spark: SparkSession, hop: Hop, brought: Brought) -> Sums:
     columns = [*PLACE, *hop.reads]
     added = _accepted(brought.added(spark).select(columns), hop.source)
     ids = F.broadcast(added.select("id").distinct())
-    # asked twice, and looked for among all rows: few, so they are held, without the payload
     older = brought.before(spark).select(columns).join(ids, "id", "left_semi")
-    older = _accepted(older, hop.source).localCheckpoint()
-    was, now = sums(hop.left(older)), sums(hop.left(older.unionByName(added)))
+    with ExitStack() as kept:
+        # asked twice, and looked for among all rows; without the payload
+        older = hold(_accepted(older, hop.source), None, kept)
+        was, now = sums(hop.left(older)), sums(hop.left(older.unionByName(added)))
     return grow(brought.figures, was, now)
 
 
