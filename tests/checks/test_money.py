@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lakehouse import incremental
-from lakehouse.checks.forward import Brought
-from lakehouse.checks.money import HOPS, Hop, Sums, grown, latest_charges, latest_orders, raw_sums, sums
+from lakehouse.checks.money import latest_charges, latest_orders, sums
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -69,20 +67,3 @@ def test_charges_are_counted_in_the_minor_units_of_their_currency(local_spark: S
     ]
     found = sums(latest_charges(local_spark.createDataFrame(rows, CHARGES)))
     assert found == {"USD": Decimal("29.99"), "JPY": Decimal("500.00"), "KWD": Decimal("12.34")}
-
-
-@pytest.mark.stack
-@pytest.mark.parametrize("hop", [hop for hop in HOPS if hop.reads], ids=lambda hop: hop.source)
-def test_sums_that_grew_since_any_snapshot_are_those_of_all_rows(
-    first_day: object, spark: SparkSession, hop: Hop
-) -> None:
-    commits, now = incremental.history(hop.source)
-    assert now is not None
-    first = min(commits, key=lambda snapshot: commits[snapshot].total or 0)
-
-    def counted(snapshot: int) -> Sums:
-        return raw_sums(incremental.read_at(spark, hop.source, snapshot), hop)
-
-    more = (commits[now].total or 0) - (commits[first].total or 0)
-    assert more > 0, "all rows came at once"
-    assert grown(spark, hop, Brought(counted(first), hop.source, first, now, more)) == counted(now)
